@@ -1,0 +1,48 @@
+// A function as it was deployed: one version of its document (PROTOCOL.md, 5).
+//
+// Immutable once accepted: an invocation keeps the version that it was accepted with. Shared by all
+// invocations of a version, so it is held by shared_ptr<const FunctionSpec>.
+#pragma once
+
+#include "longhaul/base/id.hpp"
+#include "longhaul/base/time.hpp"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace longhaul {
+
+// Numbers are journalled: do not change.
+enum class FunctionMode : std::uint8_t { handler = 1, http = 2, exec = 3 };
+
+struct FunctionSpec {
+    FunctionName name;
+    Digest version;       // sha256 of the canonical document
+    Digest package{};     // "" = no package (exec of what is on the host)
+    std::string runtime;  // "python" for handler; "" for exec
+    FunctionMode mode = FunctionMode::exec;
+    std::string handler{};               // "app.main"
+    std::vector<std::string> command{};  // exec: argv
+    std::vector<std::pair<std::string, std::string>> env{};
+
+    std::uint32_t max_running = 10;      // attempts at once, all hosts together; 1 … 100,000
+    std::uint32_t max_queued = 100'000;  // accepted and not started; 1 … 10,000,000
+    std::uint32_t memory_mb = 512;       // 1 … 1,048,576
+    std::uint32_t cpu_millis = 1000;     // 1 … 1,024,000
+    Duration timeout = std::chrono::minutes(15);  // start to end; 1 s … execution_timeout_max
+    Duration load_timeout = std::chrono::seconds(30);
+    Duration queue_ttl = std::chrono::hours(24);
+    Duration cancel_grace = std::chrono::seconds(30);
+    Duration timeout_grace = std::chrono::seconds(10);
+    Duration kill_grace = std::chrono::seconds(2);
+    Duration keep_alive = std::chrono::minutes(5);  // of an idle loaded instance
+    std::uint64_t body_max = 6u << 20;              // bytes
+    std::uint64_t result_max = 6u << 20;            // bytes
+    bool result_is_file = false;                    // exec: $LONGHAUL_RESULT instead of stdout
+
+    friend bool operator==(const FunctionSpec&, const FunctionSpec&) = default;
+};
+
+}  // namespace longhaul
