@@ -1,0 +1,251 @@
+// What gateway, status service, host agent and runtime agent say to each other (PROTOCOL.md,
+// "Between the components"): values, and their JSON. Every message carries "proto": 1; unknown
+// members are ignored, an unknown proto is refused. Limits in time are milliseconds left.
+//
+// Decoders check every member against a bound and never trust a count.
+#pragma once
+
+#include "longhaul/base/id.hpp"
+#include "longhaul/lifecycle/function_spec.hpp"
+#include "longhaul/lifecycle/invocation.hpp"
+#include "longhaul/wire/json.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace longhaul::wire {
+
+inline constexpr int kProto = 1;
+inline constexpr std::size_t kBatchMax = 500;
+inline constexpr std::size_t kSnapshotMax = 20'000;  // entries of one StatusAnswer
+
+// What encoders cut longer texts to and decoders refuse more than, in bytes.
+inline constexpr std::size_t kMessageMax = 16u << 10;
+inline constexpr std::size_t kErrorTypeMax = 256;
+inline constexpr std::size_t kProgressMessageMax = 1024;
+inline constexpr std::size_t kInlineResultMax = 64u << 10;  // hosts inline up to 8 KiB
+
+// Numbers of the wire: do not change.
+enum class Rank : std::uint8_t {
+    queued = 0,
+    dispatched = 1,
+    starting = 2,
+    running = 3,
+    stopping = 4,
+    ended = 5,
+};
+
+[[nodiscard]] std::string_view to_string(Rank rank);
+
+// Who speaks for a shard; a host refuses a term below the highest it has seen (409 stale-owner).
+struct Owner {
+    Shard shard = 0;
+    OwnerTerm term = 0;
+};
+
+struct AttemptKey {
+    InvocationId invocation;
+    AttemptNumber attempt = 0;
+
+    friend auto operator<=>(const AttemptKey&, const AttemptKey&) = default;
+};
+
+struct TakeRequest {
+    Owner owner;
+    AttemptKey key;
+    Token token;
+    TenantName tenant;
+    FunctionSpec function;  // pinned to the version that was accepted
+    bool retry_on_lost = false;
+    std::int64_t ms_left = 0;  // of the dispatch as a whole
+};
+
+struct TakeAnswer {
+    InstanceId instance;
+    std::string address;    // of the runtime agent's data listener: "127.0.0.1:40123"
+    std::string run_token;  // "Authorization: Bearer …" there
+    bool loaded = false;    // a warm instance: nothing was loaded
+    StageTrace trace;
+};
+
+// A result as it travels: inline, or where to fetch it.
+struct ResultReference {
+    bool is_inline = false;
+    std::string bytes;  // where inline; base64 in JSON
+    std::uint64_t size = 0;
+    std::string sha256;        // 64 hex digits; "" where inline
+    std::string content_type;  // "" = application/octet-stream
+};
+
+// The state of one attempt, complete (never a difference). Merge rule, everywhere: accept only a
+// greater (attempt, rank, version). Ends do not compare: the first durable one wins.
+struct StatusEntry {
+    AttemptKey key;
+    Token token;
+    std::string incarnation;  // of the runtime agent
+    InstanceId instance;
+    std::uint64_t version = 0;
+    Rank rank = Rank::queued;
+
+    // Where rank is ended. `lost` means: the runtime agent is provably gone.
+    std::optional<AttemptOutcome> outcome;
+    std::optional<FailureReason> reason;
+    std::string message;     // for a person: the error's text, the evidence
+    std::string error_type;  // the function's own: "ValueError"
+    std::optional<int> exit_code;
+    std::optional<int> signal;
+    std::optional<int> http_status;
+    bool oom = false;
+    StopCause stop_cause = StopCause::none;  // which stop the runtime agent carried out
+    bool sigkill_sent = false;
+    bool tree_gone = false;
+    std::optional<ResultReference> result;
+
+    std::optional<std::int64_t> started_ms_ago;  // at the moment of sending
+    std::optional<std::int64_t> ended_ms_ago;
+    StageTrace trace;
+    Usage usage;
+    std::optional<Progress> progress;
+};
+
+struct HostCapacity {
+    std::uint32_t memory_mb = 0;
+    std::uint32_t cpu_millis = 0;
+    std::uint32_t instances_max = 0;
+};
+
+struct LoadedInstances {
+    TenantName tenant;
+    FunctionName function;
+    Digest package;
+    std::uint32_t idle = 0;
+};
+
+// What a host says of itself every 2 s and on change.
+struct HostAnnouncement {
+    HostId host;
+    Epoch epoch = 0;
+    std::uint64_t last_seq = 0;
+    std::string address;  // of its internal listener
+    HostCapacity capacity;
+    std::uint32_t instances = 0;       // all that exist
+    std::uint32_t memory_used_mb = 0;  // of busy instances
+    std::vector<LoadedInstances> loaded;
+    std::vector<Digest> packages;
+    bool draining = false;
+};
+
+// POST status_service /v1/reports. Empty entries: the announcement alone.
+struct Report {
+    HostAnnouncement host;
+    std::uint64_t first_seq = 0;  // of the entries; 0 where there are none
+    std::vector<StatusEntry> entries;
+    // Set by decode() alone, "entry 3: …": entries that were wrong and are left out.
+    std::vector<std::string> skipped{};
+};
+
+struct ReportAnswer {
+    std::uint64_t accepted_seq = 0;
+    bool snapshot_please = false;
+    std::vector<std::string> refused;  // "entry 3: …"
+};
+
+// What the status service publishes on longhaul.v1.status.{partition}.
+struct StatusBatch {
+    HostId host;
+    Epoch epoch = 0;
+    std::uint64_t prev_seq = 0;  // last sent to that partition; 0 = unknown: look up
+    std::uint64_t last_seq = 0;
+    std::vector<StatusEntry> entries;
+};
+
+// POST host_agent /v1/status:batch.
+struct StatusQuery {
+    std::vector<AttemptKey> keys;  // at most kBatchMax
+    bool snapshot = false;         // or everything
+};
+
+struct StatusAnswer {
+    HostId host;
+    Epoch epoch = 0;
+    std::uint64_t last_seq = 0;
+    bool complete = false;  // every journalled instance was found or proven dead
+    std::vector<StatusEntry> entries;
+    std::vector<AttemptKey> unknown;  // asked for, never seen or forgotten after an ack
+};
+
+enum class KillMode : std::uint8_t { cancel = 1, kill = 2, timeout = 3, fence = 4 };
+
+// POST host_agent /v1/kill:batch. Of an attempt that the host does not know: a journalled fence.
+struct KillOrder {
+    Owner owner;
+    AttemptKey key;
+    Token token;
+    KillMode mode = KillMode::kill;
+    std::int64_t grace_ms = 0;
+};
+
+enum class KillOutcome : std::uint8_t {
+    stopping = 1,  // the runtime agent has it; the end will be reported
+    fenced = 2,    // never started here and never will
+    ended = 3,     // it had ended; the end is reported (again)
+    stale = 4,     // the owner term is too low
+};
+
+struct KillAnswer {
+    AttemptKey key;
+    KillOutcome outcome = KillOutcome::stopping;
+};
+
+// POST host_agent /v1/ack:batch: ownership of result and end has moved; the journal may forget.
+struct Ack {
+    Owner owner;
+    AttemptKey key;
+};
+
+// POST host_agent /v1/instances/{id}/status over the host's unix socket, from the runtime agent.
+struct InstanceStatus {
+    std::string incarnation;
+    bool ready = false;  // standby, or loaded: see state
+    std::string state;   // "standby" | "loading" | "loaded" | "busy" | "broken" | "draining"
+    std::string data_address;
+    std::vector<StatusEntry> entries;
+};
+
+struct InstanceStatusAnswer {
+    // Ends that the host agent has made durable: the runtime agent may forget them.
+    std::vector<AttemptKey> kept;
+};
+
+// POST runtime_agent_ext /v1/load on the control socket. One-shot; the same again is a no-op.
+struct LoadRequest {
+    TenantName tenant;
+    FunctionSpec function;
+    std::string code_dir;      // unpacked package, read-only for the function
+    std::int64_t load_ms = 0;  // time allowed for the user's own load
+};
+
+[[nodiscard]] Json to_json(const TakeRequest& value);
+[[nodiscard]] Json to_json(const TakeAnswer& value);
+[[nodiscard]] Json to_json(const StatusEntry& value);
+[[nodiscard]] Json to_json(const HostAnnouncement& value);
+[[nodiscard]] Json to_json(const Report& value);
+[[nodiscard]] Json to_json(const ReportAnswer& value);
+[[nodiscard]] Json to_json(const StatusBatch& value);
+[[nodiscard]] Json to_json(const StatusQuery& value);
+[[nodiscard]] Json to_json(const StatusAnswer& value);
+[[nodiscard]] Json to_json(const std::vector<KillOrder>& value);   // {"proto":1,"orders":[…]}
+[[nodiscard]] Json to_json(const std::vector<KillAnswer>& value);  // {"proto":1,"answers":[…]}
+[[nodiscard]] Json to_json(const std::vector<Ack>& value);         // {"proto":1,"acks":[…]}
+[[nodiscard]] Json to_json(const InstanceStatus& value);
+[[nodiscard]] Json to_json(const InstanceStatusAnswer& value);
+[[nodiscard]] Json to_json(const LoadRequest& value);
+
+// decode<TakeRequest>(text): Errc::invalid_argument names the member. Defined for every message.
+template <class Message>
+[[nodiscard]] Result<Message> decode(std::string_view text);
+
+}  // namespace longhaul::wire

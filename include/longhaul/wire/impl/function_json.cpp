@@ -1,0 +1,381 @@
+#include "longhaul/wire/function_json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace longhaul::wire {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kCommandItemsMax = 256;
+constexpr std::size_t kVariablesMax = 256;
+constexpr std::size_t kTextBytesMax = 64u << 10;  // of the whole command; of all variables
+constexpr std::size_t kHandlerBytesMax = 256;
+constexpr std::uint64_t kContentMax = 1u << 30;
+constexpr Duration kAnyDuration = hours(24 * 36'500);
+constexpr std::string_view kReservedVariable = "LONGHAUL_";
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_identifier(std::string_view text) {
+    if (text.empty() || text.size() > 128 || is_digit(text[0])) return false;
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return is_letter(c) || is_digit(c); });
+}
+
+// "app.main", "package.module.function"
+bool is_handler(std::string_view text) {
+    if (text.size() > kHandlerBytesMax) return false;
+    std::size_t parts = 0;
+    while (true) {
+        const auto dot = text.find('.');
+        if (!is_identifier(text.substr(0, dot))) return false;
+        ++parts;
+        if (dot == std::string_view::npos) return parts >= 2;
+        text.remove_prefix(dot + 1);
+    }
+}
+
+std::string_view mode_name(FunctionMode mode) {
+    switch (mode) {
+    case FunctionMode::handler: return "handler";
+    case FunctionMode::http: return "http";
+    case FunctionMode::exec: return "exec";
+    }
+    return "exec";
+}
+
+Error not_available(std::string_view what) {
+    return make_error(Errc::unsupported, fmt::format("{} is not available in this version", what),
+                      "not-available");
+}
+
+Error wrong(std::string what) { return make_error(Errc::invalid_argument, std::move(what)); }
+
+class FunctionReader {
+public:
+    FunctionReader(const Json& document, Strictness strictness, Duration timeout_max)
+        : reader_(document),
+          strict_(strictness == Strictness::public_api),
+          timeout_max_(strict_ ? timeout_max : kAnyDuration) {}
+
+    Result<FunctionSpec> read() {
+        read_identity();
+        read_mode();
+        read_command();
+        read_variables();
+        read_limits();
+        read_later_members();
+        if (auto done = strict_ ? reader_.finish_strict() : reader_.finish(); !done) {
+            return done.error();
+        }
+        if (!later_.empty()) return not_available(later_);
+        if (strict_) {
+            if (auto done = check_mode(); !done) return done.error();
+        }
+        return std::move(function_);
+    }
+
+private:
+    void read_identity() {
+        std::string text;
+        if (reader_.text("name", text)) take(parse_function_name(text), "name", function_.name);
+        if (!strict_) reader_.require("name");
+        text.clear();
+        if (reader_.text("version", text) && !strict_) {
+            take(parse_digest(text), "version", function_.version);
+        }
+        text.clear();
+        if (reader_.text("package", text)) take(parse_digest(text), "package", function_.package);
+    }
+
+    template <class T>
+    void take(Result<T> parsed, std::string_view name, T& out) {
+        if (parsed) {
+            out = std::move(*parsed);
+        } else {
+            reader_.fail(name, "is wrong: " + parsed.error().message);
+        }
+    }
+
+    void read_mode() {
+        has_runtime_ = reader_.text("runtime", function_.runtime);
+        if (function_.runtime.size() > 64) reader_.fail("runtime", "is longer than 64 bytes");
+        has_handler_ = reader_.text("handler", function_.handler);
+        has_command_ = reader_.member("command") != nullptr;
+        std::string mode;
+        if (!reader_.text("mode", mode)) {
+            if (has_handler_ == has_command_) {
+                reader_.fail("mode",
+                             "is missing: \"handler\" (with \"handler\") or \"exec\" (with "
+                             "\"command\")");
+            }
+            mode = has_handler_ ? "handler" : "exec";
+        }
+        if (mode == "handler") {
+            function_.mode = FunctionMode::handler;
+        } else if (mode == "http") {
+            function_.mode = FunctionMode::http;
+            later(strict_, "mode \"http\"");
+        } else if (mode == "exec") {
+            function_.mode = FunctionMode::exec;
+        } else {
+            reader_.fail("mode", "must be \"handler\", \"http\" or \"exec\"");
+        }
+    }
+
+    void read_command() {
+        reader_.texts("command", function_.command);
+        std::size_t bytes = 0;
+        for (const std::string& item : function_.command) {
+            bytes += item.size();
+            if (item.find('\0') != std::string::npos)
+                reader_.fail("command", "must not contain NUL");
+        }
+        if (function_.command.size() > kCommandItemsMax) {
+            reader_.fail("command", fmt::format("has more than {} items", kCommandItemsMax));
+        }
+        if (bytes > kTextBytesMax) {
+            reader_.fail("command", fmt::format("has more than {} bytes", kTextBytesMax));
+        }
+        std::string result;
+        if (!reader_.text("result", result)) return;
+        if (result != "stdout" && result != "file") {
+            reader_.fail("result", "must be \"stdout\" or \"file\"");
+        }
+        function_.result_is_file = result == "file";
+    }
+
+    void read_variables() {
+        reader_.text_map("env", function_.env);
+        std::size_t bytes = 0;
+        for (const auto& [name, value] : function_.env) {
+            bytes += name.size() + value.size();
+            if (!is_identifier(name)) {
+                reader_.fail("env",
+                             "has a name that is none: letters, digits and '_', at most 128, "
+                             "beginning with no digit");
+            }
+            if (strict_ && name.compare(0, kReservedVariable.size(), kReservedVariable) == 0) {
+                reader_.fail("env", "must not set '" + name + "': LONGHAUL_… is longhaul's own");
+            }
+            if (value.find('\0') != std::string::npos) {
+                reader_.fail("env", "must not contain NUL, '" + name + "' does");
+            }
+        }
+        if (function_.env.size() > kVariablesMax) {
+            reader_.fail("env", fmt::format("has more than {} variables", kVariablesMax));
+        }
+        if (bytes > kTextBytesMax) {
+            reader_.fail("env", fmt::format("has more than {} bytes", kTextBytesMax));
+        }
+        if (strict_) std::sort(function_.env.begin(), function_.env.end());
+    }
+
+    void read_limits() {
+        FunctionSpec& out = function_;
+        reader_.number("max_running", out.max_running, 1, 100'000);
+        reader_.number("max_queued", out.max_queued, 1, 10'000'000);
+        reader_.number("memory_mb", out.memory_mb, 1, 1'048'576);
+        reader_.number("cpu_millis", out.cpu_millis, 1, 1'024'000);
+        duration("timeout", out.timeout, seconds(1), timeout_max_);
+        duration("load_timeout", out.load_timeout, milliseconds(100), hours(1));
+        duration("queue_ttl", out.queue_ttl, seconds(1), hours(24 * 30));
+        duration("cancel_grace", out.cancel_grace, Duration::zero(), hours(1));
+        duration("timeout_grace", out.timeout_grace, Duration::zero(), hours(1));
+        duration("kill_grace", out.kill_grace, Duration::zero(), hours(1));
+        duration("keep_alive", out.keep_alive, Duration::zero(), hours(24));
+        reader_.bytes("body_max", out.body_max, 0, kContentMax);
+        reader_.bytes("result_max", out.result_max, 0, kContentMax);
+    }
+
+    void duration(std::string_view name, Duration& out, Duration min, Duration max) {
+        reader_.duration(name, out, strict_ ? min : Duration::zero(), strict_ ? max : kAnyDuration);
+    }
+
+    // Members of the document that this version names and does not have.
+    void read_later_members() {
+        if (!strict_) return;
+        std::int64_t concurrency = 1;
+        reader_.integer("concurrency", concurrency, 1, 100'000);
+        later(concurrency > 1, "concurrency above 1");
+        std::int64_t reserved = 0;
+        reader_.integer("reserved", reserved, 0, 100'000);
+        later(reserved > 0, "reserved above 0");
+        later(reader_.member("sidecar") != nullptr, "sidecar");
+        if (const Json* callbacks = reader_.member("callbacks")) {
+            const Json::Array* items = callbacks->as_array();
+            if (!items) reader_.fail("callbacks", "must be an array");
+            later(items && !items->empty(), "callbacks");
+        }
+        if (const Json* retry = reader_.member("retry")) read_retry(*retry);
+    }
+
+    void read_retry(const Json& retry) {
+        ObjectReader inner(retry, "retry");
+        std::int64_t max_attempts = 1;
+        inner.integer("max_attempts", max_attempts, 1, 1000);
+        bool on_lost = false;
+        inner.boolean("on_lost", on_lost);
+        // Without a second attempt these two say nothing, but must be right.
+        std::vector<std::string> reasons;
+        inner.texts("on", reasons);
+        if (const Json* backoff = inner.member("backoff"); backoff && !backoff->as_string()) {
+            inner.fail("backoff", "must be a string");
+        }
+        if (auto done = inner.finish_strict(); !done) {
+            if (retry_problem_.empty()) retry_problem_ = done.error().message;
+        }
+        later(max_attempts > 1, "retry.max_attempts above 1");
+        later(on_lost, "retry.on_lost");
+    }
+
+    void later(bool wanted, std::string_view what) {
+        if (wanted && later_.empty()) later_ = what;
+    }
+
+    Result<void> check_mode() const {
+        if (!retry_problem_.empty()) return wrong(retry_problem_);
+        if (function_.mode == FunctionMode::handler) return check_handler();
+        if (function_.command.empty() || function_.command.front().empty()) {
+            return wrong("command is missing: mode exec runs it, as in [\"/bin/sh\", \"run.sh\"]");
+        }
+        if (has_handler_) return wrong("handler has no meaning in mode exec");
+        if (has_runtime_ && !function_.runtime.empty()) {
+            return wrong("runtime has no meaning in mode exec");
+        }
+        return {};
+    }
+
+    Result<void> check_handler() const {
+        if (!has_handler_)
+            return wrong("handler is missing: mode handler calls it, as in app.main");
+        if (!is_handler(function_.handler)) {
+            return wrong("handler must be a module and a function, as in app.main");
+        }
+        if (has_command_) return wrong("command has no meaning in mode handler");
+        if (function_.result_is_file)
+            return wrong("result \"file\" has no meaning in mode handler");
+        if (has_runtime_ && function_.runtime != "python" && function_.runtime != "node")
+            return wrong("runtime \"" + function_.runtime + "\" is unknown; python is there");
+        if (has_runtime_ && function_.runtime != "python") {
+            return not_available("runtime \"" + function_.runtime + "\" (python is)");
+        }
+        return {};
+    }
+
+    ObjectReader reader_;
+    const bool strict_;
+    const Duration timeout_max_;
+
+    FunctionSpec function_;
+    bool has_runtime_ = false;
+    bool has_handler_ = false;
+    bool has_command_ = false;
+    std::string later_;          // the first member that a later version brings
+    std::string retry_problem_;  // in the inner object
+};
+
+// "1" of a TOML number as a JSON number.
+Json json_number(const std::string& text) {
+    std::int64_t integer = 0;
+    const char* const end = text.data() + text.size();
+    const auto read = std::from_chars(text.data(), end, integer);
+    if (read.ec == std::errc{} && read.ptr == end) return Json{integer};
+    double real = 0;
+    if (std::from_chars(text.data(), end, real).ec != std::errc{}) return Json{text};
+    return Json{real};
+}
+
+Json json_scalar(const std::string& text, ConfigDocument::Kind kind) {
+    switch (kind) {
+    case ConfigDocument::Kind::text: return Json{text};
+    case ConfigDocument::Kind::number: return json_number(text);
+    case ConfigDocument::Kind::boolean: return Json{text == "true"};
+    }
+    return Json{text};
+}
+
+Json json_value(const ConfigDocument::Value& value) {
+    if (!value.is_list) return json_scalar(value.items.front(), value.kind);
+    Json list = Json::array();
+    for (const std::string& item : value.items) list.push(json_scalar(item, value.kind));
+    return list;
+}
+
+void set_nested(Json& object, std::string_view name, Json value) {
+    const auto dot = name.find('.');
+    if (dot == std::string_view::npos) {
+        object.set(name, std::move(value));
+        return;
+    }
+    const std::string_view outer = name.substr(0, dot);
+    const Json* there = object.find(outer);
+    Json inner = there && there->as_object() ? *there : Json::object();
+    set_nested(inner, name.substr(dot + 1), std::move(value));
+    object.set(outer, std::move(inner));
+}
+
+}  // namespace
+
+Json to_json(const FunctionSpec& function) {
+    Json json = Json::object();
+    json.set("name", function.name.text);
+    if (!function.version.empty()) json.set("version", function.version.text);
+    json.set("mode", mode_name(function.mode));
+    if (!function.runtime.empty()) json.set("runtime", function.runtime);
+    if (!function.handler.empty()) json.set("handler", function.handler);
+    if (!function.command.empty()) {
+        Json::Array command(function.command.begin(), function.command.end());
+        json.set("command", std::move(command));
+    }
+    Json::Object env;
+    for (const auto& [name, value] : function.env) env.emplace_back(name, value);
+    json.set("env", std::move(env));
+    json.set("package", function.package.empty() ? Json{} : Json{function.package.text});
+    json.set("max_running", function.max_running);
+    json.set("max_queued", function.max_queued);
+    json.set("memory_mb", function.memory_mb);
+    json.set("cpu_millis", function.cpu_millis);
+    json.set("timeout", format_duration(function.timeout));
+    json.set("load_timeout", format_duration(function.load_timeout));
+    json.set("queue_ttl", format_duration(function.queue_ttl));
+    json.set("cancel_grace", format_duration(function.cancel_grace));
+    json.set("timeout_grace", format_duration(function.timeout_grace));
+    json.set("kill_grace", format_duration(function.kill_grace));
+    json.set("keep_alive", format_duration(function.keep_alive));
+    json.set("body_max", function.body_max);
+    json.set("result_max", function.result_max);
+    json.set("result", function.result_is_file ? "file" : "stdout");
+    return json;
+}
+
+Result<FunctionSpec> parse_function(const Json& document, Strictness strictness,
+                                    Duration execution_timeout_max) {
+    if (!document.as_object()) return wrong("a function must be a JSON object");
+    auto function = FunctionReader(document, strictness, execution_timeout_max).read();
+    const bool is_new = strictness == Strictness::public_api;
+    if (function && is_new && function->mode == FunctionMode::handler) function->runtime = "python";
+    return function;
+}
+
+std::string canonical(const FunctionSpec& function) {
+    FunctionSpec copy = function;
+    copy.version = {};
+    std::sort(copy.env.begin(), copy.env.end());
+    return to_json(copy).dump();
+}
+
+Json json_from(const ConfigDocument& document) {
+    Json json = Json::object();
+    for (const auto& [name, value] : document.values) set_nested(json, name, json_value(value));
+    return json;
+}
+
+}  // namespace longhaul::wire
