@@ -1,0 +1,73 @@
+#include "runtime_agent_ext/app.hpp"
+
+#include "longhaul/net/server.hpp"
+#include "longhaul/net/shutdown.hpp"
+#include "longhaul/net/task_group.hpp"
+#include "runtime_agent_ext/api/routes.hpp"
+#include "runtime_agent_ext/driver/agent.hpp"
+
+namespace longhaul::runtime_agent_ext {
+namespace {
+
+constexpr Duration kLastReport = std::chrono::milliseconds(500);
+constexpr Duration kServerDrain = std::chrono::milliseconds(200);
+constexpr std::uint32_t kHeaderMax = 1280 * 1024;  // bytes: an error cause may have a MiB
+
+net::ServerOptions control_options(const Config& config) {
+    net::ServerOptions options;
+    options.address = "unix:" + config.control_socket;
+    options.name = "control";
+    options.secret = config.secret;
+    options.limits.connections_max = 64;
+    return options;
+}
+
+net::ServerOptions tcp_options(std::string name) {
+    net::ServerOptions options;
+    options.address = "127.0.0.1:0";
+    options.name = std::move(name);
+    options.limits.connections_max = 64;
+    options.limits.header_bytes_max = kHeaderMax;
+    // A runtime's connection is silent while its function works.
+    options.limits.idle_timeout = std::chrono::hours(24 * 30);
+    return options;
+}
+
+boost::asio::awaitable<void> drain_on_signal(net::StopSignal& signal, Agent& agent) {
+    for (;;) {
+        co_await signal.next();
+        agent.drain();
+    }
+}
+
+}  // namespace
+
+boost::asio::awaitable<Result<void>> run_app(boost::asio::any_io_executor executor,
+                                             port::Clock& clock, const Logger& logger,
+                                             const Config& config) {
+    Agent agent(executor, clock, logger, config);
+    net::Server control(executor, clock, logger, control_options(config), control_routes(agent));
+    net::Server data(executor, clock, logger, tcp_options("data"), data_routes(agent));
+    net::Server runtime(executor, clock, logger, tcp_options("runtime"), runtime_routes(agent));
+    net::StopSignal signal(executor);
+    net::TaskGroup tasks(executor, logger);
+
+    Result<void> started = data.start();
+    if (started) started = runtime.start();
+    if (started) started = control.start();
+    if (started) started = agent.open(data.address(), runtime.address());
+    if (started) {
+        tasks.start("stop signal", drain_on_signal(signal, agent));
+        co_await agent.wait_exit();
+    }
+    // The answer to a destroy still goes out; then the function's and the gateway's connections.
+    co_await control.stop(kServerDrain);
+    co_await agent.close(kLastReport);
+    co_await data.stop(Duration::zero());
+    co_await runtime.stop(Duration::zero());
+    tasks.cancel();
+    co_await tasks.join();
+    co_return started;
+}
+
+}  // namespace longhaul::runtime_agent_ext

@@ -1,0 +1,122 @@
+// The life of one instance: standby, load, run after run, stop, broken.
+//
+//     standby --begin_load--> loading --load_ended(ok)--> loaded <--end, nothing left-- busy
+//        |                       |                          |  --start--------------->   |
+//        '--- break_down, load failed, stop of a run, processes left behind -----> broken
+//
+// Pure: no clock, no process, no socket. The driver (driver/agent.hpp) says what happened and when,
+// performs the actions in order, and calls tick() at next_deadline().
+//
+// Invariants:
+//   (1) At most one run is live (I3 inside an instance); a repeated start is the run that exists.
+//   (2) A run starts only under the assignment that names it, and never when fenced.
+//   (3) A run has one end. After a stop began it is no success, whatever the function says.
+//   (4) An ended run is remembered until the host agent has kept it and another is assigned.
+//   (5) A stop ends the instance: broken.
+#pragma once
+
+#include "longhaul/base/result.hpp"
+#include "runtime_agent_ext/core/run.hpp"
+
+#include <deque>
+#include <string>
+#include <vector>
+
+namespace longhaul::runtime_agent_ext {
+
+enum class Action : std::uint8_t {
+    start_function,  // the newest run
+    terminate,       // SIGTERM to the function's group
+    kill_tree,       // SIGKILL to all of it; answered by tree_killed()
+    report_now,
+    report_soon,  // may wait a second
+    exit,         // the runtime agent itself
+};
+using Actions = std::vector<Action>;
+
+struct InstanceLimits {
+    std::uint32_t fences_max = 1024;
+    std::uint32_t progress_text_max = 1024;  // bytes
+};
+
+class Instance {
+public:
+    explicit Instance(const InstanceLimits& limits);
+
+    // Loads. `fingerprint` tells one load from another. True: begun; false: the same load is done
+    // or on. Errc::conflict: another.
+    [[nodiscard]] Result<bool> begin_load(TimePoint now, std::string fingerprint, Duration limit,
+                                          Actions& out);
+    void load_ended(TimePoint now, Result<void> result, Actions& out);
+    // Nothing, or why the load failed.
+    [[nodiscard]] const std::optional<Error>& load_error() const { return load_error_; }
+
+    // Errc::conflict: types "fenced", "busy", "broken", "draining". The same again is a no-op.
+    [[nodiscard]] Result<void> assign(Assignment assignment);
+
+    // True: accepted, starts now. False: it is known. Errc::conflict: "fenced", "busy",
+    // "not-assigned", "not-loaded".
+    [[nodiscard]] Result<bool> start(TimePoint now, const RunOrder& order, Actions& out);
+
+    // What becomes of the live run; ignored where there is none.
+    void function_started(Actions& out);
+    void first_byte(TimePoint now);
+    void function_ended(TimePoint now, FunctionEnd end, Actions& out);
+    void progress(TimePoint now, double percent, std::string message, Actions& out);
+    // While a run stops: nothing is left of the tree.
+    void tree_empty(TimePoint now, Actions& out);
+    // What SIGKILL came to: `found` processes were still there; `proven`: now none is.
+    void tree_killed(TimePoint now, bool found, bool proven, Actions& out);
+    // The serving process is gone, outside a run or during one.
+    void break_down(TimePoint now, std::string why, Actions& out);
+
+    [[nodiscard]] StopVerdict stop(TimePoint now, const RunKey& key, const Token& token,
+                                   StopMode mode, Duration grace, Actions& out);
+    void kept(const std::vector<RunKey>& keys, Actions& out);
+    // Ends the agent once nothing runs and every end is kept.
+    void drain(Actions& out);
+    // Ends it at once: the tree is killed first.
+    void destroy(TimePoint now, Actions& out);
+
+    void tick(TimePoint now, Actions& out);
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+
+    [[nodiscard]] InstanceState state() const { return state_; }
+    [[nodiscard]] bool draining() const { return draining_; }
+    [[nodiscard]] const std::optional<Assignment>& assignment() const { return assignment_; }
+    [[nodiscard]] const std::vector<Run>& runs() const { return runs_; }
+    [[nodiscard]] const Run* find(const RunKey& key) const;
+    [[nodiscard]] const Run* live() const;
+    [[nodiscard]] const std::string& broken_because() const { return broken_because_; }
+    void check_invariants() const;
+
+private:
+    [[nodiscard]] Run* find_mutable(const RunKey& key);
+    [[nodiscard]] Run* live_mutable();
+    [[nodiscard]] bool is_fenced(const RunKey& key) const;
+    [[nodiscard]] Result<void> may_start(const RunOrder& order) const;
+    void fence(const RunKey& key);
+    void begin_stop(TimePoint now, Run& run, StopCause cause, Duration grace, Actions& out);
+    void end_run(TimePoint now, Run& run, AttemptOutcome outcome, Actions& out);
+    void end_stopped(TimePoint now, Run& run, Actions& out);
+    void set_broken(std::string why);
+    void exit_if_drained(Actions& out) const;
+
+    // Constant after construction.
+    const InstanceLimits limits_;
+
+    InstanceState state_ = InstanceState::standby;
+    bool draining_ = false;
+    bool destroying_ = false;
+    std::string broken_because_;
+
+    std::string load_fingerprint_;
+    std::optional<TimePoint> load_until_;
+    std::optional<Error> load_error_;
+
+    std::optional<Assignment> assignment_;
+    std::vector<Run> runs_;
+    std::deque<RunKey> fences_;
+};
+
+}  // namespace longhaul::runtime_agent_ext

@@ -1,0 +1,93 @@
+// One attempt inside a runtime agent, and the words that instance.hpp speaks in. Values.
+#pragma once
+
+#include "longhaul/lifecycle/invocation.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace longhaul::runtime_agent_ext {
+
+struct RunKey {
+    InvocationId invocation;
+    AttemptNumber attempt = 0;
+
+    friend auto operator<=>(const RunKey&, const RunKey&) = default;
+};
+
+enum class RunRank : std::uint8_t { starting = 1, running, stopping, ended };
+
+enum class InstanceState : std::uint8_t {
+    standby = 1,  // no function yet
+    loading,
+    loaded,  // idle, may be given a run
+    busy,
+    broken,  // may never run anything again: to be destroyed
+};
+
+// Who may run next: one-run permission from the host agent.
+struct Assignment {
+    RunKey key;
+    Token token;
+    std::string run_token;
+
+    friend bool operator==(const Assignment&, const Assignment&) = default;
+};
+
+struct RunOrder {
+    RunKey key;
+    Token token;
+    Duration timeout{};
+    Duration timeout_grace = std::chrono::seconds(10);
+    std::optional<Duration> deadline{};  // left
+};
+
+enum class StopMode : std::uint8_t { cancel = 1, kill, timeout, fence };
+enum class StopVerdict : std::uint8_t { stopping = 1, fenced, ended, wrong_token };
+
+// How a function ended by itself.
+struct FunctionEnd {
+    bool success = false;
+    std::optional<FailureReason> reason{};  // where it is no success
+    std::string message{};
+    std::string error_type{};
+    std::optional<int> exit_code{};
+    std::optional<int> signal{};
+    bool oom = false;
+    std::optional<Content> result{};  // where it is a success; `file` is a name in the store
+    Usage usage{};
+    bool left_processes = false;  // something runs that was not there when the load finished
+    bool runtime_gone = false;    // the process that served the function has ended with it
+    bool still_serving = false;   // it has not: it would serve the next run
+};
+
+struct Run {
+    RunKey key;
+    Token token;
+    std::uint64_t version = 1;
+    RunRank rank = RunRank::starting;
+    TimePoint started_at{};
+    std::optional<TimePoint> ended_at{};
+    std::optional<TimePoint> first_byte_at{};
+
+    std::optional<AttemptOutcome> outcome{};
+    FunctionEnd end{};
+    StopCause stop_cause = StopCause::none;
+    bool sigkill_sent = false;
+    bool tree_gone = false;
+    std::optional<Progress> progress{};
+    bool kept = false;  // its end is durable at the host agent
+
+    // Clocks.
+    TimePoint timeout_at{};
+    Duration timeout_grace{};
+    std::optional<TimePoint> deadline_at{};
+    TimePoint kill_at{};  // where rank is stopping
+    bool kill_ordered = false;
+    bool obeyed = false;  // it ended in its grace; what is killed then is an idle runtime
+
+    [[nodiscard]] bool is_live() const { return rank != RunRank::ended; }
+};
+
+}  // namespace longhaul::runtime_agent_ext

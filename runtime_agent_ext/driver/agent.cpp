@@ -1,0 +1,395 @@
+#include "runtime_agent_ext/driver/agent.hpp"
+
+#include "longhaul/crypto/equal.hpp"
+#include "longhaul/crypto/random.hpp"
+#include "longhaul/process/tree.hpp"
+#include "runtime_agent_ext/driver/exec_runner.hpp"
+#include "runtime_agent_ext/driver/files.hpp"
+#include "runtime_agent_ext/runners/runners.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace longhaul::runtime_agent_ext {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Duration kReapLimit = std::chrono::seconds(1);
+constexpr Duration kPollPause = std::chrono::milliseconds(1);
+
+process::Cgroup make_cgroup(const Config& config) {
+    if (!config.cgroups) return {};
+    return process::Cgroup::make(config.instance.text, {config.pids_max, config.memory_max_bytes});
+}
+
+// As root of the machine a function can leave any cgroup; as another user it cannot.
+bool function_is_confined(const Config& config) {
+    return config.uid ? *config.uid != 0 : ::geteuid() != 0;
+}
+
+Result<void> make_work_directory(const Config& config) {
+    const std::string path = work_directory(config);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return file_error("cannot make", path);
+    if (config.uid && ::chown(path.c_str(), *config.uid, config.gid.value_or(*config.uid)) != 0)
+        return file_error("cannot hand over", path);
+    return {};
+}
+
+}  // namespace
+
+Agent::Agent(asio::any_io_executor executor, port::Clock& clock, const Logger& logger,
+             const Config& config)
+    : clock_(clock),
+      logger_(logger),
+      config_(config),
+      identity_{crypto::random_hex(8), config.instance},
+      tasks_(executor, logger),
+      cgroup_(make_cgroup(config)),
+      reaper_(executor),
+      census_(cgroup_, function_is_confined(config)),
+      surroundings_{tasks_, clock, reaper_, cgroup_, config, logger},
+      link_(executor, clock, logger, config,
+            {.snapshot = [this] { return wire::to_json(status()).dump(); },
+             .answered =
+                 [this](const wire::InstanceStatusAnswer& answer) {
+                     std::vector<RunKey> keys;
+                     for (const auto& key : answer.kept) keys.push_back(run_key(key));
+                     Actions actions;
+                     instance_.kept(keys, actions);
+                     apply(actions);
+                 }}),
+      log_(clock, config.log_directory, config.instance, config.log_bytes_max),
+      instance_(InstanceLimits{}),
+      timer_(executor),
+      changed_(executor) {}
+
+Agent::~Agent() { cgroup_.remove(); }
+
+Result<void> Agent::open(std::string data_address, std::string runtime_address) {
+    data_address_ = std::move(data_address);
+    runtime_address_ = std::move(runtime_address);
+    if (auto done = process::become_subreaper(); !done) return done;
+    if (auto done = make_work_directory(config_); !done) return done;
+    if (auto done = write_file(runner_file(config_), kPythonRunner, 0644); !done) return done;
+    for (const auto& missing : cgroup_.limits_missing())
+        logger_.debug("limit not enforced by a cgroup", {{"limit", missing}});
+    reaper_.on_orphan([this](const process::ProcessEnd& end) {
+        if (runner_) runner_->add_orphan(end.usage);
+        check_tree();
+    });
+    if (config_.prestart) {
+        if (auto done = make_handler().prestart(); !done) return done;
+    }
+    tasks_.start("host link", link_.run());
+    if (config_.orphan_idle > Duration::zero()) tasks_.start("watch for host", watch_for_host());
+    return {};
+}
+
+asio::awaitable<void> Agent::wait_exit() {
+    while (!exit_) co_await changed_.wait();
+}
+
+asio::awaitable<void> Agent::close(Duration limit) {
+    const TimePoint until = clock_.now() + limit;
+    while (!link_.is_settled() && clock_.now() < until)
+        co_await clock_.wait_until(clock_.now() + kPollPause);
+    timer_.cancel();
+    runner_.reset();
+    tasks_.cancel();
+    co_await tasks_.join();
+}
+
+Result<void> Agent::assign(wire::AssignRequest request) {
+    return instance_.assign(
+        {run_key(request.key), std::move(request.token), std::move(request.run_token)});
+}
+
+asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
+    const Duration limit = std::chrono::milliseconds(request.load_ms);
+    std::string fingerprint = wire::to_json(request).set("load_ms", 0).dump();
+    Actions actions;
+    auto begun = instance_.begin_load(clock_.now(), std::move(fingerprint), limit, actions);
+    if (!begun) co_return begun.error();
+    if (*begun) {
+        load_begun_ = clock_.now();
+        // The import is part of the story of the run that it is done for.
+        if (instance_.assignment()) log_.select(wire_key(instance_.assignment()->key));
+        apply(actions);
+        if (auto made = make_runner(request.function.mode); !made)
+            load_ended(made.error());
+        else
+            runner_->load(request);
+    }
+    while (instance_.state() == InstanceState::loading) co_await changed_.wait();
+    if (instance_.load_error()) co_return *instance_.load_error();
+    StageTrace trace{{"load", load_ms_}};
+    if (handler_ != nullptr) trace.emplace_back("import", handler_->import_ms());
+    co_return trace;
+}
+
+wire::InstanceStatus Agent::status() const {
+    wire::InstanceStatus status;
+    status.incarnation = identity_.incarnation;
+    status.state = state_text(instance_);
+    status.ready = status.state != "broken" && status.state != "loading";
+    status.data_address = data_address_;
+    const TimePoint now = clock_.now();
+    for (const Run& run : instance_.runs())
+        if (!run.kept) status.entries.push_back(entry_of(run, identity_, now));
+    return status;
+}
+
+wire::KillAnswer Agent::kill(const wire::KillOrder& order) {
+    Actions actions;
+    const auto grace = std::chrono::milliseconds(std::max<std::int64_t>(order.grace_ms, 0));
+    const auto verdict = instance_.stop(clock_.now(), run_key(order.key), order.token,
+                                        stop_mode(order.mode), grace, actions);
+    apply(actions);
+    return {order.key, kill_outcome(verdict)};
+}
+
+void Agent::drain() {
+    Actions actions;
+    instance_.drain(actions);
+    apply(actions);
+}
+
+asio::awaitable<bool> Agent::destroy() {
+    Actions actions;
+    instance_.destroy(clock_.now(), actions);
+    apply(actions);
+    while (!exit_) co_await changed_.wait();
+    co_return tree_proven_gone_;
+}
+
+bool Agent::run_token_allows(std::string_view token) const {
+    const auto& assignment = instance_.assignment();
+    return assignment && !assignment->run_token.empty() &&
+           crypto::equal_constant_time(token, assignment->run_token);
+}
+
+Result<Agent::Started> Agent::start(std::unique_ptr<RunInput> input) {
+    const RunKey key = input->order.key;
+    Actions actions;
+    auto started = instance_.start(clock_.now(), input->order, actions);
+    if (!started) return started.error();
+    if (*started) {
+        input_ = std::move(input);
+        function_token_ = crypto::random_hex(16);
+        apply(actions);
+    }
+    return Started{*started, entry_of(*instance_.find(key), identity_, clock_.now())};
+}
+
+std::uint64_t Agent::body_bytes_max() const { return config_.body_bytes_max; }
+
+Result<void> Agent::progress(std::string_view function_token, double percent, std::string message) {
+    if (auto alive = heartbeat(function_token); !alive) return alive;
+    Actions actions;
+    instance_.progress(clock_.now(), percent, std::move(message), actions);
+    apply(actions);
+    return {};
+}
+
+Result<void> Agent::heartbeat(std::string_view function_token) const {
+    if (instance_.live() != nullptr && crypto::equal_constant_time(function_token, function_token_))
+        return {};
+    return make_error(Errc::not_found, "no run with this token is on");
+}
+
+void Agent::load_ended(Result<void> result) {
+    if (instance_.state() != InstanceState::loading) return;
+    load_ms_ = static_cast<double>((clock_.now() - load_begun_).count()) / 1000.0;
+    flush_partial_lines();
+    log_.select(std::nullopt);
+    Actions actions;
+    instance_.load_ended(clock_.now(), std::move(result), actions);
+    apply(actions);
+}
+
+void Agent::function_started() {
+    Actions actions;
+    instance_.function_started(actions);
+    apply(actions);
+}
+
+void Agent::function_ended(FunctionEnd end) {
+    Actions actions;
+    instance_.function_ended(clock_.now(), std::move(end), actions);
+    apply(actions);
+    check_tree();
+}
+
+void Agent::process_gone(std::string why) {
+    Actions actions;
+    flush_partial_lines();
+    instance_.break_down(clock_.now(), std::move(why), actions);
+    apply(actions);
+    check_tree();
+}
+
+void Agent::output(wire::LogStream stream, std::string_view bytes) {
+    instance_.first_byte(clock_.now());
+    if (log_.full()) return;
+    LineSplitter& lines = stream == wire::LogStream::out ? out_lines_ : err_lines_;
+    lines.feed(bytes, [this, stream](std::string_view text, wire::LogFlag flag) {
+        log_.write(stream, flag, text);
+    });
+    log_.flush();
+}
+
+void Agent::apply(const Actions& actions) {
+    actions_.insert(actions_.end(), actions.begin(), actions.end());
+    if (performing_) return;
+    performing_ = true;
+    while (!actions_.empty()) {
+        const Action action = actions_.front();
+        actions_.pop_front();
+        perform(action);
+    }
+    performing_ = false;
+    instance_.check_invariants();
+    if (instance_.live() == nullptr) after_run();
+    arm_timer();
+    changed_.notify_all();
+}
+
+void Agent::perform(Action action) {
+    switch (action) {
+    case Action::start_function: start_function(); break;
+    case Action::terminate:
+        note("stopping: SIGTERM");
+        if (runner_) runner_->terminate();
+        break;
+    case Action::kill_tree:
+        if (!killing_) tasks_.start("kill", kill_everything());
+        killing_ = true;
+        break;
+    case Action::report_now: link_.report_now(); break;
+    case Action::report_soon: link_.report_soon(); break;
+    case Action::exit: exit_ = true; break;
+    }
+}
+
+void Agent::start_function() {
+    const Run* run = instance_.live();
+    if (run == nullptr || !runner_) return;
+    log_.select(wire_key(run->key));
+    runner_->set_function_token(function_token_);
+    const TimePoint ends_at =
+        run->deadline_at ? std::min(*run->deadline_at, run->timeout_at) : run->timeout_at;
+    runner_->start(*input_, ends_at);
+}
+
+// What is said from now on belongs to no run.
+void Agent::after_run() {
+    if (instance_.state() == InstanceState::loading || !input_) return;
+    flush_partial_lines();
+    log_.select(std::nullopt);
+    input_.reset();
+}
+
+void Agent::arm_timer() {
+    const auto next = instance_.next_deadline();
+    if (!next || exit_) {
+        timer_.cancel();
+        return;
+    }
+    timer_.expires_after(std::max(Duration::zero(), *next - clock_.now()));
+    timer_.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        Actions actions;
+        instance_.tick(clock_.now(), actions);
+        apply(actions);
+    });
+}
+
+// A stopped run has ended when its process was collected and nothing else lives.
+void Agent::check_tree() {
+    const Run* run = instance_.live();
+    if (run == nullptr || run->rank != RunRank::stopping || killing_) return;
+    if ((runner_ && runner_->running()) || !census_.nobody_lives()) return;
+    tree_proven_gone_ = true;
+    Actions actions;
+    instance_.tree_empty(clock_.now(), actions);
+    apply(actions);
+}
+
+void Agent::note(std::string_view text) {
+    flush_partial_lines();
+    log_.write(wire::LogStream::system, wire::LogFlag::none, text);
+    log_.flush();
+}
+
+void Agent::flush_partial_lines() {
+    const auto finish = [this](LineSplitter& lines, wire::LogStream stream) {
+        lines.finish([this, stream](std::string_view text, wire::LogFlag flag) {
+            log_.write(stream, flag, text);
+        });
+    };
+    finish(out_lines_, wire::LogStream::out);
+    finish(err_lines_, wire::LogStream::err);
+    log_.flush();
+}
+
+Result<void> Agent::make_runner(FunctionMode mode) {
+    if (mode == FunctionMode::http)
+        return make_error(Errc::unsupported, "mode http is not available yet", "not-available");
+    if (mode == FunctionMode::handler) {
+        if (handler_ == nullptr) make_handler();
+        return {};
+    }
+    if (handler_ != nullptr)
+        return make_error(Errc::conflict, "this standby instance serves handlers only");
+    runner_ =
+        std::make_unique<ExecRunner>(surroundings_, census_, *this, "http://" + runtime_address_);
+    return {};
+}
+
+HandlerRunner& Agent::make_handler() {
+    auto handler = std::make_unique<HandlerRunner>(surroundings_, census_, *this, runtime_address_,
+                                                   crypto::random_hex(16));
+    handler_ = handler.get();
+    runner_ = std::move(handler);
+    return *handler_;
+}
+
+asio::awaitable<void> Agent::kill_everything() {
+    if (instance_.live() != nullptr) note("SIGKILL");
+    const bool found = process::kill_once(::getpid(), cgroup_) > 0;
+    const bool proven =
+        co_await process::kill_tree(::getpid(), cgroup_, clock_, config_.kill_confirm);
+    // Its end carries exit code and usage, and comes by SIGCHLD.
+    const TimePoint until = clock_.now() + kReapLimit;
+    while (runner_ && runner_->running() && clock_.now() < until)
+        co_await clock_.wait_until(clock_.now() + kPollPause);
+    killing_ = false;
+    tree_proven_gone_ = proven;
+    if (!proven) logger_.error("processes survive SIGKILL", {{"instance", config_.instance.text}});
+    Actions actions;
+    instance_.tree_killed(clock_.now(), found, proven, actions);
+    apply(actions);
+}
+
+asio::awaitable<void> Agent::watch_for_host() {
+    const Duration pause = std::min<Duration>(config_.orphan_idle / 4, std::chrono::minutes(1));
+    for (;;) {
+        co_await clock_.wait_until(clock_.now() + pause);
+        const bool idle =
+            instance_.live() == nullptr && std::ranges::all_of(instance_.runs(), &Run::kept);
+        // A silent connection is no absence: the host agent need not say anything.
+        if (!idle || link_.is_settled()) continue;
+        if (clock_.now() - link_.last_contact() < config_.orphan_idle) continue;
+        logger_.warning("forgotten by the host agent: ending");
+        Actions actions;
+        instance_.destroy(clock_.now(), actions);
+        apply(actions);
+    }
+}
+
+}  // namespace longhaul::runtime_agent_ext

@@ -1,0 +1,270 @@
+#include "runtime_agent_ext/driver/handler_runner.hpp"
+
+#include "longhaul/crypto/equal.hpp"
+#include "longhaul/port/clock.hpp"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace longhaul::runtime_agent_ext {
+namespace {
+
+constexpr std::string_view kRunnerWord = "{runner}";
+
+Error replaced() {
+    return make_error(Errc::conflict, "a newer poll took the place of this one", "replaced");
+}
+
+std::string how_it_ended(const process::ProcessEnd& end) {
+    if (end.signal) return "the runtime was ended by signal " + std::to_string(*end.signal);
+    return "the runtime ended with exit code " + std::to_string(end.exit_code.value_or(-1));
+}
+
+wire::Json load_document(const wire::LoadRequest& request, const Environment& env) {
+    wire::Json variables = wire::Json::object();
+    for (const auto& [name, value] : env) variables.set(name, value);
+    wire::Json document = wire::Json::object();
+    document.set("proto", wire::kProto);
+    document.set("tenant", request.tenant.text);
+    document.set("function", request.function.name.text);
+    document.set("version", request.function.version.text);
+    document.set("handler", request.function.handler);
+    document.set("code_dir", request.code_dir);
+    document.set("memory_mb", std::int64_t{request.function.memory_mb});
+    document.set("env", std::move(variables));
+    return document;
+}
+
+}  // namespace
+
+HandlerRunner::HandlerRunner(Surroundings& surroundings, Census& census, RunnerEvents& events,
+                             std::string api_address, std::string runtime_token)
+    : surroundings_(surroundings),
+      census_(census),
+      events_(events),
+      api_address_(std::move(api_address)),
+      runtime_token_(std::move(runtime_token)),
+      wakeup_(surroundings.tasks.executor()) {}
+
+Result<void> HandlerRunner::prestart() {
+    if (!uses_own_runner()) return {};
+    return start_process(nullptr);
+}
+
+void HandlerRunner::load(const wire::LoadRequest& request) {
+    loaded_ = request;
+    load_pending_ = true;
+    if (!running()) {
+        if (auto started = start_process(&request); !started) {
+            events_.load_ended(make_error(Errc::io_failed, started.error().message));
+            return;
+        }
+    }
+    wakeup_.notify_all();
+}
+
+void HandlerRunner::start(const RunInput& input, TimePoint ends_at) {
+    input_ = &input;
+    ends_at_ = ends_at;
+    handed_out_ = false;
+    orphans_ = {};
+    wakeup_.notify_all();
+}
+
+void HandlerRunner::terminate() {
+    if (process_) process_->signal_group(SIGTERM);
+}
+
+void HandlerRunner::drain_output() {
+    if (process_) process_->drain_output();
+}
+
+void HandlerRunner::add_orphan(const Usage& usage) {
+    orphans_.cpu_seconds += usage.cpu_seconds;
+    orphans_.max_rss_bytes = std::max(orphans_.max_rss_bytes, usage.max_rss_bytes);
+}
+
+boost::asio::awaitable<Result<std::string>> HandlerRunner::next_load() {
+    const std::uint64_t mine = ++load_polls_;
+    wakeup_.notify_all();
+    while (mine == load_polls_ && !load_pending_) co_await wakeup_.wait();
+    if (mine != load_polls_) co_return replaced();
+    load_pending_ = false;
+    Environment env = loaded_->function.env;
+    for (auto& variable : identity_environment(*loaded_)) env.push_back(std::move(variable));
+    const wire::Json document = load_document(*loaded_, env);
+    co_return document.dump();
+}
+
+boost::asio::awaitable<Result<HandlerRunner::Next>> HandlerRunner::next_invocation() {
+    const std::uint64_t mine = ++polls_;
+    wakeup_.notify_all();
+    if (loaded_ && !uses_own_runner()) loaded_now();
+    if (input_ != nullptr && handed_out_) {
+        // It may have run in part: it is never handed out a second time.
+        FunctionEnd end;
+        end.reason = FailureReason::error;
+        end.message = "the runtime asked for the next invocation without answering this one";
+        finish(std::move(end));
+    }
+    while (mine == polls_ && (input_ == nullptr || handed_out_)) co_await wakeup_.wait();
+    if (mine != polls_) co_return replaced();
+    handed_out_ = true;
+    port::Clock& clock = surroundings_.clock;
+    Next next;
+    next.input = input_;
+    next.deadline_unix_ms = to_unix_ms(clock.wall_now() + (ends_at_ - clock.now()));
+    next.progress_path = progress_path(function_token_);
+    events_.function_started();
+    co_return next;
+}
+
+void HandlerRunner::load_done(double import_ms) {
+    import_ms_ = import_ms;
+    if (loaded_) loaded_now();
+}
+
+void HandlerRunner::load_failed(std::string type, std::string message) {
+    drain_output();
+    if (!type.empty()) message = type + ": " + message;
+    events_.load_ended(make_error(Errc::refused, std::move(message), "load-failed"));
+}
+
+Result<std::unique_ptr<ResultWriter>> HandlerRunner::begin_response(std::string_view id) {
+    if (auto current = check_current(id); !current) return current.error();
+    const wire::AttemptKey key{input_->order.key.invocation, input_->order.key.attempt};
+    return std::make_unique<ResultWriter>(surroundings_.config.store_directory, key,
+                                          loaded_->function.result_max);
+}
+
+Result<void> HandlerRunner::respond(std::string_view id, std::unique_ptr<ResultWriter> writer,
+                                    std::string content_type) {
+    if (auto current = check_current(id); !current) return current;
+    FunctionEnd end;
+    auto content = writer->finish(std::move(content_type));
+    if (content) {
+        end.success = true;
+        end.result = std::move(*content);
+    } else {
+        end.reason = content.error().code == Errc::too_large ? FailureReason::result_too_large
+                                                             : FailureReason::result_lost;
+        end.message = content.error().message;
+    }
+    finish(std::move(end));
+    return {};
+}
+
+Result<void> HandlerRunner::fail(std::string_view id, std::string type, std::string message) {
+    if (auto current = check_current(id); !current) return current;
+    FunctionEnd end;
+    end.reason = FailureReason::error;
+    end.error_type = std::move(type);
+    end.message = std::move(message);
+    finish(std::move(end));
+    return {};
+}
+
+bool HandlerRunner::token_allows(std::string_view token) const {
+    return !uses_own_runner() || crypto::equal_constant_time(token, runtime_token_);
+}
+
+bool HandlerRunner::uses_own_runner() const {
+    return std::ranges::find(surroundings_.config.runtime_command, kRunnerWord) !=
+           surroundings_.config.runtime_command.end();
+}
+
+Result<void> HandlerRunner::start_process(const wire::LoadRequest* identity) {
+    FunctionProcess::Events events;
+    events.output = [this](wire::LogStream stream, std::string_view bytes) {
+        events_.output(stream, bytes);
+    };
+    events.executed = [this](Result<void> result) {
+        if (!result) events_.process_gone(result.error().message);
+    };
+    events.ended = [this](const process::ProcessEnd& end) { on_end(end); };
+    process_ = std::make_unique<FunctionProcess>(surroundings_, std::move(events));
+
+    FunctionProcess::Plan plan;
+    for (const auto& word : surroundings_.config.runtime_command)
+        plan.argv.push_back(word == kRunnerWord ? runner_file(surroundings_.config) : word);
+    Environment ours{{"AWS_LAMBDA_RUNTIME_API", api_address_}};
+    Environment function_env;
+    if (uses_own_runner()) {
+        ours.emplace_back("LONGHAUL_RUNTIME_TOKEN", runtime_token_);
+    } else if (identity != nullptr) {
+        function_env = identity->function.env;
+        for (auto& variable : identity_environment(*identity)) ours.push_back(std::move(variable));
+        plan.cwd = identity->code_dir;
+    }
+    if (plan.cwd.empty()) plan.cwd = work_directory(surroundings_.config);
+    plan.env = build_environment(surroundings_.config, function_env, ours);
+    return process_->start(plan);
+}
+
+Environment HandlerRunner::identity_environment(const wire::LoadRequest& request) const {
+    const auto& function = request.function;
+    return {{"LONGHAUL_FUNCTION", function.name.text},
+            {"LONGHAUL_TENANT", request.tenant.text},
+            {"_HANDLER", function.handler},
+            {"LAMBDA_TASK_ROOT", request.code_dir},
+            {"AWS_LAMBDA_FUNCTION_NAME", function.name.text},
+            {"AWS_LAMBDA_FUNCTION_VERSION", function.version.text},
+            {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", std::to_string(function.memory_mb)},
+            {"AWS_LAMBDA_LOG_GROUP_NAME", "/longhaul/" + function.name.text},
+            {"AWS_LAMBDA_LOG_STREAM_NAME", surroundings_.config.instance.text}};
+}
+
+Result<void> HandlerRunner::check_current(std::string_view id) const {
+    if (input_ != nullptr && handed_out_ && input_->order.key.invocation.text == id) return {};
+    return make_error(Errc::not_found, "no such invocation runs here", "invalid-request-id");
+}
+
+void HandlerRunner::on_end(const process::ProcessEnd& process_end) {
+    process_->drain_output();
+    process_->close();
+    if (input_ == nullptr) {
+        events_.process_gone(how_it_ended(process_end));
+        return;
+    }
+    FunctionEnd end;
+    end.exit_code = process_end.exit_code;
+    end.signal = process_end.signal;
+    end.oom = surroundings_.cgroup.oom_kills() > oom_kills_before_;
+    end.reason = end.oom              ? FailureReason::oom
+                 : process_end.signal ? FailureReason::signal
+                                      : FailureReason::exit;
+    end.message = how_it_ended(process_end) + " before it answered";
+    end.usage = process_end.usage;
+    end.usage.cpu_seconds = std::max(0.0, end.usage.cpu_seconds - cpu_before_);
+    end.runtime_gone = true;
+    finish(std::move(end));
+}
+
+void HandlerRunner::finish(FunctionEnd end) {
+    input_ = nullptr;
+    drain_output();
+    if (running()) {
+        const auto usage = process::usage_of(process_->pid());
+        end.usage.cpu_seconds = std::max(0.0, usage.cpu_seconds - cpu_before_);
+        end.usage.max_rss_bytes = usage.max_rss_bytes;
+        cpu_before_ = usage.cpu_seconds;
+        process::reset_peak_memory(process_->pid());
+    }
+    end.usage.cpu_seconds += orphans_.cpu_seconds;
+    end.usage.max_rss_bytes = std::max(end.usage.max_rss_bytes, orphans_.max_rss_bytes);
+    end.left_processes = census_.has_strangers();
+    end.still_serving = running();
+    oom_kills_before_ = surroundings_.cgroup.oom_kills();
+    events_.function_ended(std::move(end));
+}
+
+void HandlerRunner::loaded_now() {
+    drain_output();
+    census_.take_baseline();
+    if (running()) cpu_before_ = process::usage_of(process_->pid()).cpu_seconds;
+    events_.load_ended({});
+}
+
+}  // namespace longhaul::runtime_agent_ext

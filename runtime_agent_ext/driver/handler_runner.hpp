@@ -1,0 +1,92 @@
+// Mode handler: one runtime process serves run after run over the Runtime API (api/runtime_routes).
+// Here is what that API asks and answers; the HTTP is there.
+//
+// Our own runner is started without an identity, waits in next_load() and reports load_done(). Any
+// other runtime client is started at the load with everything in its environment, and is loaded
+// when it first asks for an invocation.
+#pragma once
+
+#include "runtime_agent_ext/driver/census.hpp"
+#include "runtime_agent_ext/driver/function_process.hpp"
+#include "runtime_agent_ext/driver/result_writer.hpp"
+#include "runtime_agent_ext/driver/runner.hpp"
+#include "runtime_agent_ext/driver/wakeup.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace longhaul::runtime_agent_ext {
+
+class HandlerRunner final : public Runner {
+public:
+    // `api_address`: "127.0.0.1:4000"; `runtime_token`: what our own runner shows with each call.
+    HandlerRunner(Surroundings& surroundings, Census& census, RunnerEvents& events,
+                  std::string api_address, std::string runtime_token);
+
+    // Starts our runner in standby.
+    [[nodiscard]] Result<void> prestart();
+
+    void load(const wire::LoadRequest& request) override;
+    void start(const RunInput& input, TimePoint ends_at) override;
+    void terminate() override;
+    void drain_output() override;
+    [[nodiscard]] bool running() const override { return process_ && process_->running(); }
+    void add_orphan(const Usage& usage) override;
+    void set_function_token(std::string token) override { function_token_ = std::move(token); }
+
+    // The Runtime API. A poll that a newer one replaces ends with Errc::conflict.
+    boost::asio::awaitable<Result<std::string>> next_load();  // the document
+    struct Next {
+        const RunInput* input = nullptr;  // until the run has ended
+        std::int64_t deadline_unix_ms = 0;
+        std::string progress_path;
+    };
+    boost::asio::awaitable<Result<Next>> next_invocation();
+    void load_done(double import_ms);
+    void load_failed(std::string type, std::string message);
+    // Errc::not_found where `id` is not the invocation that runs here.
+    [[nodiscard]] Result<std::unique_ptr<ResultWriter>> begin_response(std::string_view id);
+    [[nodiscard]] Result<void> respond(std::string_view id, std::unique_ptr<ResultWriter> writer,
+                                       std::string content_type);
+    [[nodiscard]] Result<void> fail(std::string_view id, std::string type, std::string message);
+
+    [[nodiscard]] const wire::LoadRequest* loaded() const { return loaded_ ? &*loaded_ : nullptr; }
+    [[nodiscard]] double import_ms() const { return import_ms_; }
+    // Whether calls must show `token`; other runtime clients have none.
+    [[nodiscard]] bool token_allows(std::string_view token) const;
+
+private:
+    [[nodiscard]] bool uses_own_runner() const;
+    [[nodiscard]] Result<void> start_process(const wire::LoadRequest* identity);
+    [[nodiscard]] Environment identity_environment(const wire::LoadRequest& request) const;
+    [[nodiscard]] Result<void> check_current(std::string_view id) const;
+    void on_end(const process::ProcessEnd& end);
+    void finish(FunctionEnd end);
+    void loaded_now();
+
+    Surroundings& surroundings_;
+    Census& census_;
+    RunnerEvents& events_;
+    const std::string api_address_;
+    const std::string runtime_token_;
+
+    std::unique_ptr<FunctionProcess> process_;
+    std::optional<wire::LoadRequest> loaded_;
+    bool load_pending_ = false;
+    double import_ms_ = 0;
+    Wakeup wakeup_;
+    std::uint64_t load_polls_ = 0;
+    std::uint64_t polls_ = 0;
+
+    // Of the current run; nullptr where none.
+    const RunInput* input_ = nullptr;
+    TimePoint ends_at_{};
+    bool handed_out_ = false;
+    std::string function_token_;
+    std::uint64_t oom_kills_before_ = 0;
+    double cpu_before_ = 0;
+    Usage orphans_;
+};
+
+}  // namespace longhaul::runtime_agent_ext

@@ -1,0 +1,60 @@
+// How one mode runs a function: exec (exec_runner.hpp), handler (handler_runner.hpp). The agent
+// (agent.hpp) owns one, tells it what to do and hears what happened.
+#pragma once
+
+#include "longhaul/wire/log_line.hpp"
+#include "runtime_agent_ext/core/run.hpp"
+#include "runtime_agent_ext/driver/body.hpp"
+
+#include <memory>
+#include <string>
+
+namespace longhaul::runtime_agent_ext {
+
+// One run, as it came to the data listener.
+struct RunInput {
+    RunOrder order;
+    Body body;
+    std::string content_type;
+    std::string traceparent;
+    std::string headers_json;  // the user's, "" = none
+    std::string labels_json;
+};
+
+// What a runner says; also from inside a call of the agent's.
+class RunnerEvents {
+public:
+    virtual ~RunnerEvents() = default;
+    virtual void load_ended(Result<void> result) = 0;
+    virtual void function_started() = 0;
+    virtual void function_ended(FunctionEnd end) = 0;
+    // The process that serves runs has ended, outside a run or while one stops.
+    virtual void process_gone(std::string why) = 0;
+    virtual void output(wire::LogStream stream, std::string_view bytes) = 0;
+};
+
+class Runner {
+public:
+    virtual ~Runner() = default;
+
+    virtual void load(const wire::LoadRequest& request) = 0;
+    // REQUIRES loaded. `input` stays as it is until the run has ended.
+    virtual void start(const RunInput& input, TimePoint ends_at) = 0;
+    // SIGTERM to the function's group.
+    virtual void terminate() = 0;
+    // What is in the pipes now goes to output().
+    virtual void drain_output() = 0;
+    // A process of it lives, or its end has not been told yet.
+    [[nodiscard]] virtual bool running() const = 0;
+    // CPU and memory of an orphan that ended: nobody else counts it.
+    virtual void add_orphan(const Usage& usage) = 0;
+    // The one-run secret of the next run's progress.
+    virtual void set_function_token(std::string token) = 0;
+};
+
+// The function's own way to /progress, as a URL path: unguessable, good for one run.
+[[nodiscard]] inline std::string progress_path(std::string_view function_token) {
+    return "/v1/runs/" + std::string(function_token) + "/progress";
+}
+
+}  // namespace longhaul::runtime_agent_ext

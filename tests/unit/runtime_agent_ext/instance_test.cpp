@@ -1,0 +1,296 @@
+// Guards I3 and I10, inside an instance: core/instance.hpp.
+#include "runtime_agent_ext/core/instance.hpp"
+#include "tests/support/catch.hpp"
+
+#include <algorithm>
+
+namespace longhaul::runtime_agent_ext {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const TimePoint kStart{std::chrono::hours(24)};
+
+RunKey key(const std::string& id, AttemptNumber attempt = 1) { return {InvocationId{id}, attempt}; }
+
+bool has(const Actions& actions, Action action) {
+    return std::ranges::find(actions, action) != actions.end();
+}
+
+struct Bed {
+    Instance instance{InstanceLimits{}};
+    TimePoint now = kStart;
+    Actions actions;
+
+    Bed() {
+        (void)instance.begin_load(now, "f1", seconds(30), actions);
+        instance.load_ended(now, {}, actions);
+        actions.clear();
+    }
+    Result<void> assign(const std::string& id, const std::string& token = "t") {
+        return instance.assign({key(id), Token{token}, "run-" + id});
+    }
+    Result<bool> start(const std::string& id, const std::string& token = "t") {
+        RunOrder order;
+        order.key = key(id);
+        order.token = Token{token};
+        order.timeout = seconds(10);
+        order.timeout_grace = seconds(2);
+        return instance.start(now, order, actions);
+    }
+    void run(const std::string& id) {
+        REQUIRE(assign(id));
+        REQUIRE(start(id).value());
+        instance.function_started(actions);
+    }
+    void end(bool success, bool left_processes = false) {
+        FunctionEnd end;
+        end.success = success;
+        if (!success) end.reason = FailureReason::exit;
+        end.left_processes = left_processes;
+        instance.function_ended(now, end, actions);
+    }
+    StopVerdict stop(const std::string& id, StopMode mode, Duration grace) {
+        return instance.stop(now, key(id), Token{"t"}, mode, grace, actions);
+    }
+    void advance(Duration by) {
+        now += by;
+        actions.clear();
+        instance.tick(now, actions);
+        instance.check_invariants();
+    }
+    const Run& run_of(const std::string& id) { return *instance.find(key(id)); }
+};
+
+}  // namespace
+
+TEST_CASE("a run goes from starting to running to ended, and the instance is loaded again") {
+    Bed bed;
+    REQUIRE(bed.assign("a"));
+    REQUIRE(bed.start("a").value());
+    CHECK(bed.run_of("a").rank == RunRank::starting);
+    CHECK(bed.instance.state() == InstanceState::busy);
+    bed.instance.function_started(bed.actions);
+    CHECK(bed.run_of("a").rank == RunRank::running);
+    bed.end(true);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::succeeded);
+    CHECK(bed.run_of("a").version == 3);
+    CHECK(bed.instance.state() == InstanceState::loaded);
+    bed.instance.check_invariants();
+}
+
+TEST_CASE("a repeated start is the run that exists, also after its end") {
+    Bed bed;
+    bed.run("a");
+    CHECK_FALSE(bed.start("a").value());
+    bed.end(true);
+    CHECK_FALSE(bed.start("a").value());
+    bed.instance.kept({key("a")}, bed.actions);
+    CHECK_FALSE(bed.start("a").value());
+    CHECK(bed.instance.runs().size() == 1);
+}
+
+TEST_CASE("a start under another token is refused") {
+    Bed bed;
+    bed.run("a");
+    CHECK(bed.start("a", "other").error().type == "not-assigned");
+}
+
+TEST_CASE("only the assigned attempt may start") {
+    Bed bed;
+    CHECK(bed.start("a").error().type == "not-assigned");
+    REQUIRE(bed.assign("a"));
+    CHECK(bed.start("b").error().type == "not-assigned");
+}
+
+TEST_CASE("a second invocation is refused while one runs") {
+    Bed bed;
+    bed.run("a");
+    CHECK(bed.start("b").error().type == "busy");
+    CHECK(bed.assign("b").error().type == "busy");
+}
+
+TEST_CASE("what was fenced before never starts") {
+    Bed bed;
+    CHECK(bed.stop("a", StopMode::fence, Duration::zero()) == StopVerdict::fenced);
+    CHECK(bed.assign("a").error().type == "fenced");
+    REQUIRE(bed.assign("b"));
+    CHECK(bed.stop("b", StopMode::kill, Duration::zero()) == StopVerdict::fenced);
+    CHECK(bed.start("b").error().type == "fenced");
+}
+
+TEST_CASE("fences are bounded") {
+    Bed bed;
+    for (int i = 0; i < 5000; ++i)
+        (void)bed.stop("f" + std::to_string(i), StopMode::fence, Duration::zero());
+    CHECK(bed.assign("f4999").error().type == "fenced");
+    bed.instance.check_invariants();
+}
+
+TEST_CASE("the time limit stops a run: SIGTERM at once, SIGKILL after the grace") {
+    Bed bed;
+    bed.run("a");
+    CHECK(bed.instance.next_deadline() == kStart + seconds(10));
+    bed.advance(seconds(10));
+    CHECK(has(bed.actions, Action::terminate));
+    CHECK(bed.run_of("a").rank == RunRank::stopping);
+    CHECK_FALSE(has(bed.actions, Action::kill_tree));
+    bed.advance(seconds(2));
+    CHECK(has(bed.actions, Action::kill_tree));
+    bed.instance.tree_killed(bed.now, true, true, bed.actions);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::timed_out);
+    CHECK(bed.run_of("a").stop_cause == StopCause::timeout);
+    CHECK(bed.run_of("a").sigkill_sent);
+    CHECK(bed.run_of("a").tree_gone);
+    CHECK(bed.instance.state() == InstanceState::broken);
+}
+
+TEST_CASE("exit 0 after our SIGTERM is no success") {
+    Bed bed;
+    bed.run("a");
+    CHECK(bed.stop("a", StopMode::cancel, seconds(30)) == StopVerdict::stopping);
+    bed.end(true);
+    CHECK(bed.run_of("a").rank == RunRank::stopping);
+    bed.instance.tree_empty(bed.now, bed.actions);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::cancelled);
+    CHECK_FALSE(bed.run_of("a").sigkill_sent);
+    CHECK(bed.run_of("a").tree_gone);
+}
+
+TEST_CASE("a function that ended before its stop keeps its own end") {
+    Bed bed;
+    bed.run("a");
+    bed.end(true);
+    CHECK(bed.stop("a", StopMode::kill, seconds(2)) == StopVerdict::ended);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::succeeded);
+}
+
+TEST_CASE("a kill shortens the grace of a cancel under way, and causes only rise") {
+    Bed bed;
+    bed.run("a");
+    (void)bed.stop("a", StopMode::cancel, seconds(30));
+    (void)bed.stop("a", StopMode::kill, seconds(2));
+    CHECK(bed.instance.next_deadline() == kStart + seconds(2));
+    (void)bed.stop("a", StopMode::cancel, seconds(60));
+    CHECK(bed.instance.next_deadline() == kStart + seconds(2));
+    CHECK(bed.run_of("a").stop_cause == StopCause::kill);
+}
+
+TEST_CASE("a cancel that needed SIGKILL is a kill") {
+    Bed bed;
+    bed.run("a");
+    (void)bed.stop("a", StopMode::cancel, milliseconds(5));
+    bed.advance(milliseconds(5));
+    bed.instance.tree_killed(bed.now, true, true, bed.actions);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::killed);
+}
+
+TEST_CASE("a runtime that answers in its grace is not killed for its run") {
+    Bed bed;
+    bed.run("a");
+    (void)bed.stop("a", StopMode::cancel, seconds(30));
+    FunctionEnd end;
+    end.success = true;
+    end.still_serving = true;
+    bed.actions.clear();
+    bed.instance.function_ended(bed.now, end, bed.actions);
+    CHECK(has(bed.actions, Action::kill_tree));
+    bed.instance.tree_killed(bed.now, true, true, bed.actions);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::cancelled);
+    CHECK_FALSE(bed.run_of("a").sigkill_sent);
+}
+
+TEST_CASE("a stop under a wrong token is refused") {
+    Bed bed;
+    bed.run("a");
+    CHECK(bed.instance.stop(bed.now, key("a"), Token{"x"}, StopMode::kill, seconds(1),
+                            bed.actions) == StopVerdict::wrong_token);
+    CHECK(bed.run_of("a").rank == RunRank::running);
+}
+
+TEST_CASE("processes left behind break the instance, not the result") {
+    Bed bed;
+    bed.run("a");
+    bed.end(true, true);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::succeeded);
+    CHECK(bed.instance.state() == InstanceState::broken);
+    CHECK(bed.assign("b").error().type == "broken");
+}
+
+TEST_CASE("an end is remembered until it is kept and another run is assigned") {
+    Bed bed;
+    bed.run("a");
+    bed.end(true);
+    REQUIRE(bed.assign("b"));
+    CHECK(bed.instance.find(key("a")) != nullptr);
+    bed.instance.kept({key("a")}, bed.actions);
+    CHECK(bed.instance.find(key("a")) == nullptr);
+}
+
+TEST_CASE("a load is one-shot: the same again is a no-op, another is refused") {
+    Bed bed;
+    CHECK_FALSE(bed.instance.begin_load(bed.now, "f1", seconds(1), bed.actions).value());
+    CHECK(bed.instance.begin_load(bed.now, "f2", seconds(1), bed.actions).error().type ==
+          "already-loaded");
+}
+
+TEST_CASE("a load that takes too long breaks the instance") {
+    Instance instance{InstanceLimits{}};
+    Actions actions;
+    REQUIRE(instance.begin_load(kStart, "f", seconds(30), actions));
+    actions.clear();
+    instance.tick(kStart + seconds(30), actions);
+    CHECK(instance.state() == InstanceState::broken);
+    CHECK(instance.load_error()->code == Errc::timed_out);
+    CHECK(has(actions, Action::kill_tree));
+}
+
+TEST_CASE("a drained agent ends once its run has ended and is kept") {
+    Bed bed;
+    bed.run("a");
+    bed.actions.clear();
+    bed.instance.drain(bed.actions);
+    CHECK_FALSE(has(bed.actions, Action::exit));
+    bed.end(true);
+    CHECK_FALSE(has(bed.actions, Action::exit));
+    bed.instance.kept({key("a")}, bed.actions);
+    CHECK(has(bed.actions, Action::exit));
+}
+
+TEST_CASE("a destroy kills what runs, then ends the agent") {
+    Bed bed;
+    bed.run("a");
+    bed.actions.clear();
+    bed.instance.destroy(bed.now, bed.actions);
+    CHECK(std::ranges::count(bed.actions, Action::kill_tree) == 1);
+    bed.instance.tree_killed(bed.now, true, true, bed.actions);
+    CHECK(has(bed.actions, Action::exit));
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::killed);
+}
+
+TEST_CASE("a deadline before the time limit stops the run as a deadline") {
+    Bed bed;
+    REQUIRE(bed.assign("a"));
+    RunOrder order;
+    order.key = key("a");
+    order.token = Token{"t"};
+    order.timeout = seconds(10);
+    order.deadline = seconds(3);
+    REQUIRE(bed.instance.start(bed.now, order, bed.actions).value());
+    bed.advance(seconds(3));
+    bed.instance.tree_empty(bed.now, bed.actions);
+    CHECK(bed.run_of("a").outcome == AttemptOutcome::timed_out);
+    CHECK(bed.run_of("a").end.reason == FailureReason::deadline);
+}
+
+TEST_CASE("progress is clamped and its text is bounded") {
+    Bed bed;
+    bed.run("a");
+    bed.instance.progress(bed.now, 250, std::string(5000, 'x'), bed.actions);
+    CHECK(bed.run_of("a").progress->percent == 100);
+    CHECK(bed.run_of("a").progress->message.size() == 1024);
+    CHECK(has(bed.actions, Action::report_soon));
+}
+
+}  // namespace longhaul::runtime_agent_ext
