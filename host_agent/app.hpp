@@ -1,0 +1,67 @@
+// A host agent as one object: everything wired, started and stopped in order.
+//
+// main() builds one on its own io_context, `longhaul dev` one beside the other components; all
+// on one executor (one thread or a strand). It owns its journal, its listeners and its tasks; the
+// ports outlive it. Runtime agents are processes of their own and outlive it too.
+#pragma once
+
+#include "host_agent/config.hpp"
+#include "longhaul/base/log.hpp"
+#include "longhaul/base/metrics.hpp"
+#include "longhaul/base/result.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace longhaul::port {
+class BlobStore;
+class Clock;
+class Disk;
+class Peer;
+class Random;
+class Workers;
+}  // namespace longhaul::port
+
+namespace longhaul::host_agent {
+
+struct Ports {
+    port::Clock& clock;
+    port::Random& random;
+    port::Disk& disk;
+    port::Workers& workers;
+    port::Peer& peer;  // sends the cluster's secret
+    port::BlobStore& blobs;
+};
+
+class App {
+public:
+    App(boost::asio::any_io_executor executor, Ports ports, Config config, Logger logger);
+    ~App();  // REQUIRES stop() has returned, or start() was never called
+    App(const App&) = delete;
+    App& operator=(const App&) = delete;
+
+    // Opens the journal, finds earlier runs, listens. After an error stop() is still due.
+    boost::asio::awaitable<Result<void>> start();
+
+    // Takes no more work, makes durable what is staged, leaves the runs to its successor. Quick.
+    boost::asio::awaitable<void> stop();
+
+    // REQUIRES start() has succeeded.
+    [[nodiscard]] const std::string& address() const;        // internal: "127.0.0.1:7090"
+    [[nodiscard]] const std::string& admin_address() const;  // "" = no such listener
+    [[nodiscard]] const std::string& host_id() const;
+
+    [[nodiscard]] MetricSamples metrics() const;
+    // Why it is not ready, or nothing.
+    [[nodiscard]] std::optional<std::string> not_ready() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace longhaul::host_agent

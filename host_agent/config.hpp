@@ -1,0 +1,66 @@
+// What one host agent can be told, with defaults, units and bounds (read_config() has the bounds).
+#pragma once
+
+#include "longhaul/base/config.hpp"
+#include "longhaul/base/time.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace longhaul::host_agent {
+
+struct Config {
+    std::string data_dir = "longhaul-host";
+    std::string host_id{};                  // "" = kept in data_dir, made at the first start
+    std::string listen = "127.0.0.1:7090";  // internal
+    std::string admin_listen = "127.0.0.1:7091";
+    std::string status_service = "127.0.0.1:7080";
+    std::string secret{};         // of the cluster; "" = no check
+    std::string blob_dir{};       // of the directory blob store
+    std::string runtime_agent{};  // path; "" = beside the own executable
+    std::string function_path{};  // PATH of functions; "" = the runtime agent's
+
+    // Capacity.
+    std::uint32_t memory_mb = 0;   // 0 = the machine's
+    std::uint32_t cpu_millis = 0;  // 0 = the machine's; told to gateways, not enforced
+    std::uint32_t instances_max = 256;
+    std::uint32_t runs_max = 10'000;  // live, and ended but not acknowledged
+
+    // Instances.
+    std::uint32_t uid_first = 200'000;  // as root: instance uids are first … first + count - 1
+    std::uint32_t uid_count = 1'000;
+    std::uint32_t pids_max = 512;          // processes and threads of one instance
+    bool cgroups = true;                   // limits by cgroups, where they are writable
+    std::uint64_t file_max = 10ull << 30;  // bytes of one file that a function writes
+    std::uint32_t open_files_max = 4'096;
+    std::uint64_t run_log_max = 10u << 20;  // bytes of one run's log
+    Duration take_lease = std::chrono::seconds(30);
+    Duration start_timeout = std::chrono::seconds(10);    // spawn to ready
+    Duration control_timeout = std::chrono::seconds(5);   // one call to a runtime agent
+    Duration destroy_timeout = std::chrono::seconds(10);  // its own way; then SIGKILL
+    Duration fence_retention = std::chrono::hours(24);
+    std::uint32_t fences_max = 200'000;
+
+    // Packages, logs, results.
+    std::uint64_t package_max = 64u << 20;
+    std::uint64_t package_cache_max = 10ull << 30;
+    std::uint64_t unpacked_max = 1ull << 30;
+    std::uint32_t unpacked_entries_max = 100'000;
+    Duration fetch_timeout = std::chrono::seconds(60);
+    Duration log_retention = std::chrono::hours(24 * 7);
+    std::uint64_t log_bytes_max = 10ull << 30;
+
+    // Reports.
+    Duration announce_interval = std::chrono::seconds(2);
+    Duration report_timeout = std::chrono::seconds(5);
+    Duration report_backoff_max = std::chrono::seconds(5);
+
+    // Journal.
+    std::uint32_t journal_compact_records = 20'000;
+    Duration stop_timeout = std::chrono::seconds(5);  // of handlers, at the end
+};
+
+// Reads every member but data_dir's siblings that flags set; all problems in one message.
+[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+
+}  // namespace longhaul::host_agent

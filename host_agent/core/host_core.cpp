@@ -1,0 +1,223 @@
+#include "host_agent/core/host_core.hpp"
+
+#include "longhaul/base/assert.hpp"
+
+#include <algorithm>
+
+namespace longhaul::host_agent {
+
+HostCore::HostCore(const CoreLimits& limits) : limits_(limits) {}
+
+void HostCore::begin_epoch(TimePoint now, Records& out) {
+    const auto unix_seconds = static_cast<Epoch>(std::max<std::int64_t>(0, to_unix_ms(now) / 1000));
+    epoch_ = std::max(epoch_ + 1, unix_seconds);
+    out.push_back(EpochBegun{epoch_});
+    for (auto& [id, instance] : instances_) {
+        instance.state = InstanceState::unproven;
+        instance.idle_since = now;
+    }
+    for (auto& [key, run] : runs_) {
+        changed(key, run);
+        if (run.state == RunState::assigned) run.taken_at = now;
+    }
+}
+
+bool HostCore::obey(const RunOwner& owner, Records& out) {
+    OwnerTerm& highest = terms_[owner.shard];
+    if (owner.term < highest) return false;
+    if (owner.term == highest) return true;
+    highest = owner.term;
+    out.push_back(TermSeen{owner});
+    return true;
+}
+
+TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out) {
+    if (!obey(input.owner, out)) return {TakeVerdict::stale};
+    if (auto decision = known(input)) return *decision;
+    if (runs_.size() >= limits_.runs_max) return {TakeVerdict::overloaded};
+
+    TakeDecision decision;
+    if (const Instance* idle = idle_for(input.code)) {
+        decision.verdict = TakeVerdict::reuse;
+        decision.instance = idle->id;
+        Instance& instance = instances_.at(idle->id);
+        instance.state = InstanceState::taken;
+        instance.run = input.key;
+    } else {
+        auto evict = make_room(input.memory_mb);
+        if (!evict) return {TakeVerdict::no_capacity};
+        LH_ASSERT(!instances_.contains(input.fresh));
+        decision.verdict = TakeVerdict::start;
+        decision.instance = input.fresh;
+        decision.evict = std::move(*evict);
+        for (const InstanceId& id : decision.evict)
+            instances_.at(id).state = InstanceState::destroying;
+        instances_.emplace(input.fresh, Instance{.id = input.fresh,
+                                                 .state = InstanceState::starting,
+                                                 .memory_mb = input.memory_mb,
+                                                 .run = input.key});
+    }
+    Run& run = runs_[input.key];
+    run.token = input.token;
+    run.instance = decision.instance;
+    run.taken_at = now;
+    return decision;
+}
+
+// What is decided by the past of this very attempt, if anything is.
+std::optional<TakeDecision> HostCore::known(const TakeInput& input) const {
+    if (fences_.contains(input.key) || superseded(input.key))
+        return TakeDecision{TakeVerdict::fenced};
+    const Run* existing = run(input.key);
+    if (existing == nullptr) return std::nullopt;
+    if (existing->token != input.token) return TakeDecision{TakeVerdict::mismatch};
+    if (existing->fenced) return TakeDecision{TakeVerdict::fenced};
+    switch (existing->state) {
+    case RunState::taking: return TakeDecision{TakeVerdict::in_progress};
+    case RunState::ended: return TakeDecision{TakeVerdict::ended};
+    case RunState::assigned:
+    case RunState::active: break;
+    }
+    return TakeDecision{TakeVerdict::answered, existing->instance};
+}
+
+// A later attempt of the same invocation was seen: its owner has ended or fenced this one.
+bool HostCore::superseded(const RunKey& key) const {
+    const auto next_run = runs_.upper_bound(key);
+    if (next_run != runs_.end() && next_run->first.invocation == key.invocation) return true;
+    const auto next_fence = fences_.upper_bound(key);
+    return next_fence != fences_.end() && next_fence->first.invocation == key.invocation;
+}
+
+// The most recently used one, so that the others grow old and are given up.
+const Instance* HostCore::idle_for(const LoadedCode& code) const {
+    const Instance* best = nullptr;
+    for (const auto& [id, instance] : instances_) {
+        if (instance.state != InstanceState::idle || !instance.loaded->serves(code)) continue;
+        if (best == nullptr || instance.idle_since > best->idle_since) best = &instance;
+    }
+    return best;
+}
+
+// The least recently used idle instances that must go for one more of `memory_mb`; nothing if all
+// of them together would not be enough.
+std::optional<std::vector<InstanceId>> HostCore::make_room(std::uint32_t memory_mb) const {
+    std::uint64_t count = 1;
+    std::uint64_t memory = memory_mb;
+    std::vector<const Instance*> idle;
+    for (const auto& [id, instance] : instances_) {
+        if (instance.state == InstanceState::destroying) continue;
+        ++count;
+        memory += instance.memory_mb;
+        if (instance.state == InstanceState::idle) idle.push_back(&instance);
+    }
+    std::ranges::sort(idle, {}, &Instance::idle_since);
+    std::vector<InstanceId> evict;
+    for (const Instance* instance : idle) {
+        if (count <= limits_.instances_max && memory <= limits_.memory_mb) break;
+        --count;
+        memory -= instance->memory_mb;
+        evict.push_back(instance->id);
+    }
+    if (count > limits_.instances_max || memory > limits_.memory_mb) return std::nullopt;
+    return evict;
+}
+
+void HostCore::made(const InstanceId& id, const InstanceProcess& process, Records& out) {
+    Instance& instance = instances_.at(id);
+    instance.process = process;
+    out.push_back(InstanceMade{id, instance.memory_mb, process});
+}
+
+void HostCore::loaded(const InstanceId& id, const LoadedCode& code, Records& out) {
+    Instance& instance = instances_.at(id);
+    instance.loaded = code;
+    if (instance.state == InstanceState::starting) instance.state = InstanceState::taken;
+    out.push_back(InstanceLoaded{id, code});
+}
+
+bool HostCore::assigned(TimePoint now, const RunKey& key, const std::string& run_token,
+                        const std::string& data_address, Records& out) {
+    Run& run = runs_.at(key);
+    LH_ASSERT(run.state == RunState::taking);
+    if (run.fenced) {
+        abandon(now, key, false);
+        return false;
+    }
+    run.state = RunState::assigned;
+    run.run_token = run_token;
+    run.data_address = data_address;
+    run.taken_at = now;
+    run.stamp = {kRankDispatched, 0};
+    out.push_back(Assigned{key, run.token, run.instance, run_token, data_address, now});
+    return true;
+}
+
+void HostCore::abandon(TimePoint now, const RunKey& key, bool broken) {
+    const auto found_run = runs_.find(key);
+    if (found_run == runs_.end()) return;
+    LH_ASSERT(found_run->second.state == RunState::taking);
+    free_instance(found_run->second.instance, now, !broken);
+    forget(key);
+}
+
+bool HostCore::release(TimePoint now, const RunKey& key, Records& out) {
+    const auto found_run = runs_.find(key);
+    if (found_run == runs_.end() || found_run->second.state != RunState::assigned) return false;
+    free_instance(found_run->second.instance, now, true);
+    forget(key);
+    out.push_back(Released{key});
+    return true;
+}
+
+void HostCore::lapse(TimePoint now, const RunKey& key, Records& out) {
+    if (!fences_.contains(key)) {
+        remember_fence(key, now);
+        out.push_back(Fenced{key, now});
+    }
+    (void)release(now, key, out);
+}
+
+void HostCore::found(const InstanceId& id) {
+    const auto place = instances_.find(id);
+    if (place == instances_.end() || place->second.state != InstanceState::unproven) return;
+    Instance& instance = place->second;
+    if (instance.run)
+        instance.state = InstanceState::taken;
+    else
+        instance.state = instance.loaded ? InstanceState::idle : InstanceState::broken;
+}
+
+void HostCore::broken(const InstanceId& id) {
+    const auto place = instances_.find(id);
+    if (place != instances_.end() && place->second.state == InstanceState::idle)
+        place->second.state = InstanceState::broken;
+}
+
+bool HostCore::begin_destroy(const InstanceId& id) {
+    const auto place = instances_.find(id);
+    if (place == instances_.end() || place->second.state == InstanceState::destroying) return false;
+    place->second.state = InstanceState::destroying;
+    return true;
+}
+
+std::optional<RunKey> HostCore::dead(const InstanceId& id, Records& out) {
+    const auto place = instances_.find(id);
+    if (place == instances_.end()) return std::nullopt;
+    const std::optional<RunKey> key = place->second.run;
+    if (place->second.process) out.push_back(InstanceGone{id});
+    instances_.erase(place);
+    return key;
+}
+
+void HostCore::free_instance(const InstanceId& id, TimePoint now, bool usable) {
+    const auto place = instances_.find(id);
+    if (place == instances_.end()) return;
+    Instance& instance = place->second;
+    instance.run.reset();
+    instance.idle_since = now;
+    if (instance.state == InstanceState::destroying) return;
+    instance.state = usable && instance.loaded ? InstanceState::idle : InstanceState::broken;
+}
+
+}  // namespace longhaul::host_agent

@@ -1,0 +1,162 @@
+// Decides everything a host decides: which instance serves a take, which request is stale or
+// fenced, which news of a run is new, when an idle instance or an unused take is given up.
+//
+// Pure. The caller says what time it is and what happened, and is told what to do; records are
+// appended to `out` in the order in which they must become durable. An answer that depends on a
+// record is given only once that record is durable; the driver sees to that.
+//
+// Invariants (check_invariants() verifies them):
+//   (1) An instance serves at most one run that has not ended; the two name each other.
+//   (2) At most limits.instances_max instances exist that are not being destroyed, and their memory
+//       is at most limits.memory_mb; what an earlier life left may exceed both.
+//   (3) A fenced or acknowledged attempt, or one older than another attempt of its invocation that
+//       is known here, is never taken.
+//   (4) Every change of a run has a sequence number of its own; numbers only rise.
+//   (5) An ended run stays ended, with its first end, until it is acknowledged.
+//
+// Not thread-safe. One Ledger (driver/ledger.hpp) owns one HostCore.
+#pragma once
+
+#include "host_agent/core/record.hpp"
+#include "host_agent/core/values.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace longhaul::host_agent {
+
+enum class TakeVerdict : std::uint8_t {
+    stale,        // an older owner term
+    fenced,       // this attempt may not start here any more
+    mismatch,     // the attempt is known under another token
+    ended,        // it ran here and ended
+    in_progress,  // an earlier request of the same take is under way
+    answered,     // the same take was answered before: `instance`
+    reuse,        // assign `instance`, which has the code loaded
+    start,        // start `instance` (new), load, assign; destroy `evict`
+    no_capacity,
+    overloaded,  // too many runs wait to be acknowledged
+};
+
+struct TakeDecision {
+    TakeVerdict verdict = TakeVerdict::no_capacity;
+    InstanceId instance{};
+    std::vector<InstanceId> evict{};
+};
+
+enum class KillVerdict : std::uint8_t {
+    stale,
+    fenced,   // it never started here: durable now
+    ended,    // it had ended: reported again
+    forward,  // its runtime agent has to be told: `instance`
+};
+
+struct KillDecision {
+    KillVerdict verdict = KillVerdict::stale;
+    InstanceId instance{};
+};
+
+class HostCore {
+public:
+    explicit HostCore(const CoreLimits& limits);
+
+    // Ends the replay: every instance that the journal knows is unproven until found() or dead(),
+    // and every run counts as changed. The epoch is the journal's + 1, or the unix time if later.
+    void begin_epoch(TimePoint now, Records& out);
+
+    // Owner terms. False: the term is stale. A higher one is recorded.
+    [[nodiscard]] bool obey(const RunOwner& owner, Records& out);
+
+    // Takes, in the order start/reuse → [made → loaded →] assigned, or abandon.
+    [[nodiscard]] TakeDecision take(TimePoint now, const TakeInput& input, Records& out);
+    void made(const InstanceId& id, const InstanceProcess& process, Records& out);
+    void loaded(const InstanceId& id, const LoadedCode& code, Records& out);
+    // False: a fence came in between; then the take is forgotten and the instance idle again.
+    [[nodiscard]] bool assigned(TimePoint now, const RunKey& key, const std::string& run_token,
+                                const std::string& data_address, Records& out);
+    // The take failed. The instance was marked broken where it must not be used again.
+    void abandon(TimePoint now, const RunKey& key, bool broken);
+    // A take that was answered is given back. False: it is not known, or has started.
+    [[nodiscard]] bool release(TimePoint now, const RunKey& key, Records& out);
+    // The runtime agent swears that a lapsed take never started: fenced, instance free.
+    void lapse(TimePoint now, const RunKey& key, Records& out);
+
+    // Status. True: news, which has a sequence number now.
+    [[nodiscard]] bool observe(const RunKey& key, const InstanceId& from, StatusStamp stamp);
+    // The end. True: it is the first, and recorded. The instance is idle afterwards, or broken.
+    [[nodiscard]] bool ended(TimePoint now, const RunKey& key, StatusStamp stamp,
+                             std::string status, bool instance_usable, Records& out);
+    [[nodiscard]] KillDecision kill(TimePoint now, const RunOwner& owner, const RunKey& key,
+                                    bool fence, Records& out);
+    // Forgets an ended run. True: it was known.
+    bool ack(TimePoint now, const RunKey& key, Records& out);
+
+    // Instances.
+    void found(const InstanceId& id);   // an unproven one lives
+    void broken(const InstanceId& id);  // its runtime agent says that it is of no more use
+    // True: its end is now under way, and only the caller sees to it.
+    [[nodiscard]] bool begin_destroy(const InstanceId& id);
+    // The process is proven gone. The run that it takes along, unended, if any.
+    [[nodiscard]] std::optional<RunKey> dead(const InstanceId& id, Records& out);
+
+    // Time.
+    // Instances that are worn out, or idle for too long: to be destroyed, and marked so.
+    [[nodiscard]] std::vector<InstanceId> retire(TimePoint now);
+    // Takes that were answered and not started: ask the runtime agent, then lapse(). Named once.
+    [[nodiscard]] std::vector<RunKey> lapsed(TimePoint now);
+    // Fences, and ends of fenced runs, whose time is over.
+    void forget_old(TimePoint now);
+    // The earliest moment at which one of the three has something to do.
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+
+    // Journal: reads one record back; the whole live state as one batch.
+    void apply(const Record& record);
+    [[nodiscard]] Records snapshot() const;
+
+    // Observers.
+    [[nodiscard]] Epoch epoch() const { return epoch_; }
+    [[nodiscard]] std::uint64_t last_seq() const { return last_seq_; }
+    [[nodiscard]] bool complete() const;
+    [[nodiscard]] const Run* run(const RunKey& key) const;
+    [[nodiscard]] const Instance* instance(const InstanceId& id) const;
+    [[nodiscard]] const std::map<RunKey, Run>& runs() const { return runs_; }
+    [[nodiscard]] const std::map<InstanceId, Instance>& instances() const { return instances_; }
+    [[nodiscard]] bool is_fenced(const RunKey& key) const;
+    // Changes after `seq`, in order, at most `max`.
+    [[nodiscard]] std::vector<std::pair<std::uint64_t, RunKey>> changes_after(
+        std::uint64_t seq, std::size_t max) const;
+    [[nodiscard]] std::uint32_t memory_busy_mb() const;
+    void check_invariants() const;
+
+private:
+    [[nodiscard]] std::optional<TakeDecision> known(const TakeInput& input) const;
+    [[nodiscard]] const Instance* idle_for(const LoadedCode& code) const;
+    [[nodiscard]] std::optional<std::vector<InstanceId>> make_room(std::uint32_t memory_mb) const;
+    [[nodiscard]] bool superseded(const RunKey& key) const;
+    void changed(const RunKey& key, Run& run);
+    void forget(const RunKey& key);
+    void remember_fence(const RunKey& key, TimePoint at);
+    void free_instance(const InstanceId& id, TimePoint now, bool usable);
+    void apply_assigned(const Assigned& record);
+    void apply_ended(const Ended& record);
+
+    // Constant after construction.
+    const CoreLimits limits_;
+
+    Epoch epoch_ = 0;
+    std::uint64_t last_seq_ = 0;
+    std::map<Shard, OwnerTerm> terms_;
+    std::map<InstanceId, Instance> instances_;
+    std::map<RunKey, Run> runs_;
+    std::map<std::uint64_t, RunKey> changes_;  // of runs_, by Run::seq
+
+    // Attempts that never run here, oldest first in fence_order_.
+    std::map<RunKey, TimePoint> fences_;
+    std::deque<std::pair<TimePoint, RunKey>> fence_order_;
+};
+
+}  // namespace longhaul::host_agent

@@ -1,0 +1,149 @@
+// HostCore: reading the journal back, writing it anew, and the check of the invariants.
+#include "host_agent/core/host_core.hpp"
+
+#include "longhaul/base/assert.hpp"
+
+#include <set>
+
+namespace longhaul::host_agent {
+namespace {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+    using Handlers::operator()...;
+};
+
+}  // namespace
+
+void HostCore::apply(const Record& record) {
+    std::visit(Overloaded{
+                   [&](const SnapshotBegun&) {
+                       terms_.clear();
+                       instances_.clear();
+                       runs_.clear();
+                       changes_.clear();
+                       fences_.clear();
+                       fence_order_.clear();
+                   },
+                   [&](const EpochBegun& it) { epoch_ = std::max(epoch_, it.epoch); },
+                   [&](const TermSeen& it) {
+                       OwnerTerm& highest = terms_[it.owner.shard];
+                       highest = std::max(highest, it.owner.term);
+                   },
+                   [&](const InstanceMade& it) {
+                       Instance& instance = instances_[it.id];
+                       instance.id = it.id;
+                       instance.state = InstanceState::unproven;
+                       instance.memory_mb = it.memory_mb;
+                       instance.process = it.process;
+                   },
+                   [&](const InstanceLoaded& it) {
+                       const auto place = instances_.find(it.id);
+                       if (place != instances_.end()) place->second.loaded = it.code;
+                   },
+                   [&](const InstanceGone& it) { instances_.erase(it.id); },
+                   [&](const Assigned& it) { apply_assigned(it); },
+                   [&](const Fenced& it) {
+                       remember_fence(it.key, it.at);
+                       const auto place = runs_.find(it.key);
+                       if (place != runs_.end()) place->second.fenced = true;
+                   },
+                   [&](const Released& it) {
+                       const Run* released = run(it.key);
+                       if (released == nullptr) return;
+                       const auto place = instances_.find(released->instance);
+                       if (place != instances_.end()) place->second.run.reset();
+                       forget(it.key);
+                   },
+                   [&](const Ended& it) { apply_ended(it); },
+                   [&](const Acked& it) {
+                       forget(it.key);
+                       remember_fence(it.key, it.at);
+                   },
+               },
+               record);
+}
+
+void HostCore::apply_assigned(const Assigned& record) {
+    Run& run = runs_[record.key];
+    run.state = RunState::assigned;
+    run.token = record.token;
+    run.instance = record.instance;
+    run.run_token = record.run_token;
+    run.data_address = record.data_address;
+    run.taken_at = record.at;
+    run.stamp = {kRankDispatched, 0};
+    run.fenced = fences_.contains(record.key);
+    const auto place = instances_.find(record.instance);
+    if (place != instances_.end()) place->second.run = record.key;
+}
+
+void HostCore::apply_ended(const Ended& record) {
+    const auto place = runs_.find(record.key);
+    if (place == runs_.end()) return;
+    Run& run = place->second;
+    run.state = RunState::ended;
+    run.stamp = record.stamp;
+    run.ended_at = record.at;
+    const auto instance = instances_.find(run.instance);
+    if (instance == instances_.end() || instance->second.run != record.key) return;
+    instance->second.run.reset();
+    if (!record.instance_usable) instance->second.loaded.reset();
+}
+
+// REQUIRES the driver to fill in Ended::status, which the core never keeps.
+Records HostCore::snapshot() const {
+    Records out;
+    out.push_back(SnapshotBegun{});
+    out.push_back(EpochBegun{epoch_});
+    for (const auto& [shard, term] : terms_) out.push_back(TermSeen{{shard, term}});
+    for (const auto& [id, instance] : instances_) {
+        if (!instance.process) continue;
+        out.push_back(InstanceMade{id, instance.memory_mb, *instance.process});
+        const bool worn =
+            instance.state == InstanceState::broken || instance.state == InstanceState::destroying;
+        if (instance.loaded && !worn) out.push_back(InstanceLoaded{id, *instance.loaded});
+    }
+    for (const auto& [at, key] : fence_order_) out.push_back(Fenced{key, at});
+    // Ended ones first: an instance may serve another run by now, which must have the last word.
+    for (const bool ended_ones : {true, false}) {
+        for (const auto& [key, run] : runs_) {
+            if (run.state == RunState::taking) continue;
+            if ((run.state == RunState::ended) != ended_ones) continue;
+            out.push_back(Assigned{key, run.token, run.instance, run.run_token, run.data_address,
+                                   run.taken_at});
+            if (ended_ones) out.push_back(Ended{key, run.stamp, run.ended_at, true, {}});
+        }
+    }
+    return out;
+}
+
+void HostCore::check_invariants() const {
+    std::uint64_t count = 0;
+    for (const auto& [id, instance] : instances_) {
+        LH_ASSERT(instance.id == id);
+        if (instance.state != InstanceState::destroying) ++count;
+        if (instance.state == InstanceState::idle) {
+            LH_ASSERT(!instance.run);
+            LH_ASSERT(instance.loaded);
+        }
+        if (instance.run) {
+            const Run* held = run(*instance.run);
+            LH_ASSERT(held != nullptr);
+            LH_ASSERT(held->instance == id);
+            LH_ASSERT(held->state != RunState::ended);
+        }
+    }
+    LH_ASSERT(count <= limits_.instances_max || !complete());
+    std::set<std::uint64_t> seqs;
+    for (const auto& [key, run] : runs_) {
+        LH_ASSERT(run.seq <= last_seq_);
+        if (run.seq == 0) continue;
+        LH_ASSERT(seqs.insert(run.seq).second);
+        LH_ASSERT(changes_.contains(run.seq));
+    }
+    LH_ASSERT(changes_.size() == seqs.size());
+    LH_ASSERT(fences_.size() == fence_order_.size());
+}
+
+}  // namespace longhaul::host_agent

@@ -1,0 +1,235 @@
+#include "host_agent/driver/kill_flow.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace longhaul::host_agent {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr Duration kRetryFirst = std::chrono::milliseconds(100);
+constexpr Duration kRetryMax = std::chrono::seconds(2);
+
+}  // namespace
+
+// Shared by the request that waits and by the orders that may outlive it.
+struct KillFlow::Batch {
+    explicit Batch(asio::any_io_executor executor) : done(executor) {}
+
+    std::vector<wire::KillAnswer> answers{};
+    std::size_t open = 0;
+    net::Notifier done;
+
+    void answer(std::size_t index, wire::KillOutcome outcome) {
+        answers[index].outcome = outcome;
+        --open;
+        if (open == 0) done.notify_all();
+    }
+};
+
+KillFlow::KillFlow(asio::any_io_executor executor, port::Clock& clock, Logger logger,
+                   Ledger& ledger, Keeper& keeper, AgentControl& control, StatusFlow& status,
+                   RunFiles& files)
+    : clock_(clock),
+      logger_(std::move(logger)),
+      ledger_(ledger),
+      keeper_(keeper),
+      control_(control),
+      status_(status),
+      files_(files),
+      executor_(executor),
+      tasks_(executor, logger_) {}
+
+asio::awaitable<void> KillFlow::stop() {
+    tasks_.cancel();
+    co_await tasks_.join();
+}
+
+asio::awaitable<Result<std::vector<wire::KillAnswer>>> KillFlow::kill(
+    std::vector<wire::KillOrder> orders) {
+    const auto batch = std::make_shared<Batch>(executor_);
+    batch->answers.resize(orders.size());
+    batch->open = orders.size();
+    counters_.orders += orders.size();
+    Records out;
+    std::vector<std::pair<std::size_t, InstanceId>> told;
+    for (std::size_t index = 0; index < orders.size(); ++index) {
+        const wire::KillOrder& order = orders[index];
+        batch->answers[index].key = order.key;
+        const bool fence = order.mode == wire::KillMode::fence;
+        const RunOwner owner{order.owner.shard, order.owner.term};
+        const RunKey key = run_key(order.key);
+        const KillDecision decision = ledger_.core().kill(clock_.now(), owner, key, fence, out);
+        switch (decision.verdict) {
+        case KillVerdict::stale: batch->answer(index, wire::KillOutcome::stale); break;
+        case KillVerdict::ended: batch->answer(index, wire::KillOutcome::ended); break;
+        case KillVerdict::fenced:
+            ++counters_.fences;
+            stop_taking(key);
+            batch->answer(index, wire::KillOutcome::fenced);
+            break;
+        case KillVerdict::forward: told.emplace_back(index, decision.instance); break;
+        }
+    }
+    const Ledger::Ticket ticket = ledger_.stage(std::move(out));
+    // The orders go out now: a process that dies a little early harms nobody, a late one may.
+    for (auto& [index, instance] : told)
+        tasks_.start("kill", forward(batch, index, instance, std::move(orders[index])));
+    auto durable = co_await ledger_.durable(ticket);
+    if (!durable) co_return durable.error();
+    ledger_.changed().notify_all();
+    while (batch->open > 0 && !tasks_.cancelled()) co_await batch->done.wait();
+    // What settle() recorded.
+    durable = co_await ledger_.durable();
+    if (!durable) co_return durable.error();
+    co_return batch->answers;
+}
+
+// A take under way may be inside the user's own load: its process must go.
+void KillFlow::stop_taking(const RunKey& key) {
+    const Run* run = ledger_.core().run(key);
+    if (run == nullptr || run->state != RunState::taking) return;
+    const InstanceId id = run->instance;
+    const Instance* instance = ledger_.core().instance(id);
+    if (instance == nullptr || instance->loaded) return;
+    if (ledger_.core().begin_destroy(id)) keeper_.destroy(id);
+}
+
+asio::awaitable<void> KillFlow::forward(std::shared_ptr<Batch> batch, std::size_t index,
+                                        InstanceId instance, wire::KillOrder order) {
+    const RunKey key = run_key(order.key);
+    Duration pause = kRetryFirst;
+    bool answered = false;
+    while (true) {
+        const Instance* target = ledger_.core().instance(instance);
+        const Run* run = ledger_.core().run(key);
+        const bool over = run == nullptr || run->state == RunState::ended;
+        if (over || target == nullptr || !target->process) {
+            if (!answered) batch->answer(index, wire::KillOutcome::ended);
+            co_return;
+        }
+        const InstanceProcess process = *target->process;
+        auto outcome = co_await control_.kill(process, order);
+        if (outcome) {
+            const wire::KillOutcome settled = co_await settle(key, *outcome);
+            if (!answered) batch->answer(index, settled);
+            co_return;
+        }
+        logger_.warning("kill_not_taken", {{"id", key.invocation.text},
+                                           {"instance", instance.text},
+                                           {"reason", outcome.error().message}});
+        if (!answered) batch->answer(index, wire::KillOutcome::stopping);
+        answered = true;
+        ++counters_.retries;
+        co_await clock_.wait_until(clock_.now() + pause);
+        pause = std::min(pause * 2, kRetryMax);
+    }
+}
+
+// The runtime agent swears that it never started it and never will: so do we, durably.
+asio::awaitable<wire::KillOutcome> KillFlow::settle(RunKey key, wire::KillOutcome outcome) {
+    if (outcome != wire::KillOutcome::fenced) co_return outcome;
+    ++counters_.fences;
+    Records out;
+    ledger_.core().lapse(clock_.now(), key, out);
+    const Ledger::Ticket ticket = ledger_.stage(std::move(out));
+    ledger_.drop(key);
+    status_.retire();
+    (void)co_await ledger_.durable(ticket);
+    co_return outcome;
+}
+
+std::size_t KillFlow::ack(const std::vector<wire::Ack>& acks) {
+    std::size_t known = 0;
+    Records out;
+    for (const wire::Ack& ack : acks) {
+        if (!ledger_.core().obey({ack.owner.shard, ack.owner.term}, out)) continue;
+        const RunKey key = run_key(ack.key);
+        if (!ledger_.core().ack(clock_.now(), key, out)) continue;
+        ++known;
+        ledger_.drop(key);
+        tasks_.start("remove_result", files_.remove_result(ack.key));
+    }
+    counters_.acks += known;
+    ledger_.stage(std::move(out));
+    return known;
+}
+
+asio::awaitable<Result<void>> KillFlow::release(wire::Owner owner, wire::AttemptKey key) {
+    Records out;
+    const bool obeyed = ledger_.core().obey({owner.shard, owner.term}, out);
+    ledger_.stage(std::move(out));
+    if (!obeyed)
+        co_return make_error(Errc::stale, "a newer owner of this shard has spoken to this host",
+                             "stale-owner");
+    const RunKey name = run_key(key);
+    const Run* run = ledger_.core().run(name);
+    if (run == nullptr) co_return make_error(Errc::not_found, "no such take on this host");
+    if (run->state != RunState::assigned)
+        co_return make_error(Errc::conflict, "this attempt has started", "started");
+    // The runtime agent must not start it any more either.
+    std::vector<wire::KillOrder> orders(1);
+    orders[0].owner = owner;
+    orders[0].key = key;
+    orders[0].token = run->token;
+    orders[0].mode = wire::KillMode::fence;
+    auto answers = co_await kill(std::move(orders));
+    if (!answers) co_return answers.error();
+    if (answers->front().outcome != wire::KillOutcome::fenced)
+        co_return make_error(Errc::conflict, "this attempt has started", "started");
+    co_return Result<void>{};
+}
+
+void KillFlow::stop_all(Duration grace) {
+    const auto batch = std::make_shared<Batch>(executor_);
+    for (const auto& [key, run] : ledger_.core().runs()) {
+        if (run.state != RunState::assigned && run.state != RunState::active) continue;
+        wire::KillOrder order;
+        order.key = wire_key(key);
+        order.token = run.token;
+        order.mode = wire::KillMode::cancel;
+        order.grace_ms = to_ms(grace);
+        batch->answers.push_back({order.key});
+        const std::size_t index = batch->open++;
+        tasks_.start("stop_all", forward(batch, index, run.instance, std::move(order)));
+    }
+}
+
+void KillFlow::lapse(const RunKey& key) { tasks_.start("lapse", look_then_fence(key)); }
+
+// Its status first: a start whose news is on the way must not be fenced.
+asio::awaitable<void> KillFlow::look_then_fence(RunKey key) {
+    Duration pause = kRetryFirst;
+    while (true) {
+        const Run* run = ledger_.core().run(key);
+        if (run == nullptr || run->state != RunState::assigned) co_return;
+        const InstanceId id = run->instance;
+        const Instance* instance = ledger_.core().instance(id);
+        if (instance == nullptr || !instance->process) co_return;
+        const InstanceProcess process = *instance->process;
+        wire::KillOrder order;
+        order.key = wire_key(key);
+        order.token = run->token;
+        order.mode = wire::KillMode::fence;
+        auto status = co_await control_.status(process);
+        if (status) {
+            (void)co_await status_.heard(id, std::move(*status));
+            run = ledger_.core().run(key);
+            if (run == nullptr || run->state != RunState::assigned) co_return;
+            auto outcome = co_await control_.kill(process, order);
+            if (outcome) {
+                ++counters_.lapses;
+                logger_.info("take_lapsed",
+                             {{"id", key.invocation.text}, {"attempt", key.attempt}});
+                (void)co_await settle(key, *outcome);
+                co_return;
+            }
+        }
+        co_await clock_.wait_until(clock_.now() + pause);
+        pause = std::min(pause * 2, kRetryMax);
+    }
+}
+
+}  // namespace longhaul::host_agent

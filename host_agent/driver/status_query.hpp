@@ -1,0 +1,19 @@
+// Answers to look-ups: of single runs, of everything, of the host itself.
+#pragma once
+
+#include "host_agent/driver/ledger.hpp"
+#include "longhaul/wire/host_messages.hpp"
+
+namespace longhaul::host_agent {
+
+// Only what is durable is told. Errc::invalid_argument: too many keys.
+boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
+                                                                 wire::StatusQuery query);
+
+// Idle instances by function and package.
+[[nodiscard]] std::vector<wire::LoadedInstances> idle_instances(const HostCore& core);
+
+// Everything about this host in one document, for people.
+[[nodiscard]] wire::Json describe(const HostCore& core);
+
+}  // namespace longhaul::host_agent

@@ -1,0 +1,80 @@
+// POST /v1/instances:take: from the request to an instance that waits for exactly this run.
+//
+// Runs on one executor. The work of a take belongs to this object, not to the request that asked: a
+// client that leaves interrupts nothing, and a repeated request waits for the same work.
+#pragma once
+
+#include "host_agent/driver/ledger.hpp"
+#include "host_agent/instances/agent_control.hpp"
+#include "host_agent/instances/keeper.hpp"
+#include "host_agent/packages/cache.hpp"
+#include "longhaul/base/metrics.hpp"
+#include "longhaul/net/task_group.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+
+namespace longhaul::host_agent {
+
+struct TakeLimits {
+    Duration start_timeout{};
+    Duration control_timeout{};
+};
+
+struct TakeCounters {
+    std::uint64_t asked = 0;
+    std::uint64_t reused = 0;
+    std::uint64_t started = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t no_capacity = 0;
+    std::uint64_t load_failed = 0;
+    Histogram seconds{};
+};
+
+class TakeFlow {
+public:
+    TakeFlow(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
+             Ledger& ledger, Keeper& keeper, AgentControl& control, PackageCache& packages,
+             const TakeLimits& limits);
+
+    // Problem types: "stale-owner", "fenced", "token-mismatch", "already-ended" (409),
+    // "no-capacity" (429), "draining" (503), "load-failed" (422) and "load-timeout" (the user's
+    // own), "instance-failed" or others (ours).
+    boost::asio::awaitable<Result<wire::TakeAnswer>> take(wire::TakeRequest request);
+
+    // From now on no take is begun.
+    void refuse(bool draining) { draining_ = draining; }
+    [[nodiscard]] bool refusing() const { return draining_; }
+    boost::asio::awaitable<void> stop();
+    [[nodiscard]] const TakeCounters& counters() const { return counters_; }
+
+private:
+    struct Job;
+
+    boost::asio::awaitable<void> work(std::shared_ptr<Job> job);
+    boost::asio::awaitable<Result<void>> start(Job& job);
+    boost::asio::awaitable<Result<void>> prepare(Job& job, TimePoint until);
+    boost::asio::awaitable<Result<void>> load(Job& job, TimePoint until);
+    boost::asio::awaitable<Result<void>> assign(Job& job);
+    [[nodiscard]] Result<TakeDecision> decide(const wire::TakeRequest& request);
+    [[nodiscard]] wire::TakeAnswer answer_of(const RunKey& key) const;
+    [[nodiscard]] std::optional<InstanceProcess> process_of(const InstanceId& id) const;
+
+    port::Clock& clock_;
+    const Logger logger_;
+    Ledger& ledger_;
+    Keeper& keeper_;
+    AgentControl& control_;
+    PackageCache& packages_;
+    const TakeLimits limits_;
+    const boost::asio::any_io_executor executor_;
+
+    // Takes under way; shared with the requests that wait for them.
+    std::map<RunKey, std::shared_ptr<Job>> jobs_;
+    bool draining_ = false;
+    net::TaskGroup tasks_;
+    TakeCounters counters_;
+};
+
+}  // namespace longhaul::host_agent

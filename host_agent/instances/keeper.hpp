@@ -1,0 +1,96 @@
+// Keeps the processes behind the core's instances: starts them, waits until they are ready, notices
+// their death, ends them.
+//
+// Runs on one executor. What a process's death means for its run is told to `on_dead`, on that
+// executor, once, after the process is proven gone. A runtime agent needs not be our child: those
+// of an earlier life of this host agent are watched by pidfd alike.
+#pragma once
+
+#include "host_agent/driver/ledger.hpp"
+#include "host_agent/instances/agent_control.hpp"
+#include "host_agent/instances/spawner.hpp"
+#include "longhaul/net/task_group.hpp"
+#include "longhaul/port/random.hpp"
+#include "longhaul/port/workers.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace longhaul::host_agent {
+
+struct KeeperTimes {
+    Duration start_timeout{};
+    Duration destroy_timeout{};
+};
+
+struct KeeperCounters {
+    std::uint64_t spawned = 0;
+    std::uint64_t destroyed = 0;
+    std::uint64_t died = 0;  // unasked
+};
+
+// What a runtime agent said last; lost with this process, relearned at its next word.
+struct AgentReport {
+    bool ready = false;
+    std::string state;
+    std::string data_address;
+};
+
+class Keeper {
+public:
+    using OnDead = std::function<void(const InstanceId&)>;
+
+    Keeper(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger, Ledger& ledger,
+           AgentControl& control, port::Workers& workers, port::Random& random,
+           SpawnSettings settings, const KeeperTimes& times);
+
+    // Folders, and what an earlier life left half made. REQUIRES the ledger's replay.
+    [[nodiscard]] Result<void> open(OnDead on_dead);
+    boost::asio::awaitable<void> stop();
+
+    // A process for an instance that the core has just decided to start. It is journalled, not yet
+    // durable, and not yet ready.
+    [[nodiscard]] Result<void> spawn(const InstanceId& id, std::uint32_t memory_mb);
+    // Errc::timed_out, or Errc::unavailable when the process died first.
+    boost::asio::awaitable<Result<void>> wait_ready(InstanceId id, TimePoint until);
+
+    // The core's next look at a process that an earlier life journalled. False: proven dead.
+    [[nodiscard]] bool watch_found(const InstanceId& id, const InstanceProcess& process);
+
+    void heard(const InstanceId& id, AgentReport report);
+    [[nodiscard]] const AgentReport* report_of(const InstanceId& id) const;
+
+    // Sees to the end of an instance that the core marked destroying; returns at once.
+    void destroy(const InstanceId& id);
+
+    [[nodiscard]] InstanceId fresh_id();
+    [[nodiscard]] std::string fresh_secret();
+    [[nodiscard]] const KeeperCounters& counters() const { return counters_; }
+
+private:
+    boost::asio::awaitable<void> watch(InstanceId id, InstanceProcess process);
+    boost::asio::awaitable<void> end(InstanceId id);
+    boost::asio::awaitable<void> clean(InstanceId id);
+    void dead(const InstanceId& id);
+
+    // Constant after construction.
+    const boost::asio::any_io_executor executor_;
+    port::Clock& clock_;
+    const Logger logger_;
+    Ledger& ledger_;
+    AgentControl& control_;
+    port::Workers& workers_;
+    port::Random& random_;
+    const KeeperTimes times_;
+
+    Spawner spawner_;
+    OnDead on_dead_;
+    std::map<InstanceId, AgentReport> reports_;
+    net::Notifier heard_;
+    net::TaskGroup tasks_;
+    KeeperCounters counters_;
+};
+
+}  // namespace longhaul::host_agent

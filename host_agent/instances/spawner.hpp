@@ -1,0 +1,73 @@
+// Starts runtime agents as processes of their own session, which outlive this host agent.
+//
+//     DATA/instances/<id>/            the instance's folder: control.sock, its runner, work/
+//
+// As root every instance has its own uid from a range, for its function; the runtime agent itself
+// keeps ours. Without root, isolation is against accident only.
+#pragma once
+
+#include "host_agent/core/values.hpp"
+#include "longhaul/base/result.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace longhaul::host_agent {
+
+struct SpawnSettings {
+    std::string program;  // runtime_agent_ext
+    std::string instances_dir;
+    std::string log_dir;
+    std::string result_dir;
+    std::string host_socket;    // path of our unix socket for runtime agents
+    std::string function_path;  // "" = the runtime agent's default
+    std::uint32_t uid_first = 0;
+    std::uint32_t uid_count = 0;
+    std::uint32_t pids_max = 0;
+    bool cgroups = true;
+    std::uint64_t file_max = 0;  // bytes
+    std::uint32_t open_files_max = 0;
+    std::uint64_t run_log_max = 0;  // bytes
+};
+
+class Spawner {
+public:
+    explicit Spawner(SpawnSettings settings);
+
+    // Makes what all instances share. Errc::invalid_argument where a socket's path would be longer
+    // than the kernel takes; Errc::not_found where there is no runtime agent.
+    [[nodiscard]] Result<void> open();
+
+    // As root: the folder above ours that functions of other uids cannot pass, so that all of them
+    // run as we do; "" = none.
+    [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
+
+    struct Order {
+        InstanceId id;
+        std::string secret;
+        std::uint32_t memory_mb = 0;
+        // Whether an instance has that uid already.
+        std::function<bool(std::uint32_t)> uid_taken;
+    };
+    // Blocks for about a millisecond. What becomes of the process is the caller's to watch.
+    [[nodiscard]] Result<InstanceProcess> spawn(const Order& order);
+
+    // Removes an instance's folder. REQUIRES its processes to be gone. Blocks.
+    void clean(const InstanceId& id) const;
+    // Folders of instances for which `known` is false, of an earlier life.
+    [[nodiscard]] std::vector<InstanceId> leftovers(
+        const std::function<bool(const InstanceId&)>& known) const;
+
+    [[nodiscard]] std::string control_socket(const InstanceId& id) const;
+
+private:
+    [[nodiscard]] std::uint32_t free_uid(const Order& order);
+
+    const SpawnSettings settings_;
+    std::uint32_t next_uid_ = 0;
+    std::string obstacle_;
+};
+
+}  // namespace longhaul::host_agent

@@ -1,0 +1,13 @@
+#include "host_agent/routes/handlers.hpp"
+
+namespace longhaul::host_agent::routes {
+
+Answer kill(const Handles& handles, net::Request& request) {
+    auto message = co_await read_message<std::vector<wire::KillOrder>>(request);
+    if (!message) co_return net::problem_response(message.error());
+    auto answer = co_await handles.kills.kill(std::move(*message));
+    if (!answer) co_return net::problem_response(answer.error());
+    co_return net::json_response(200, wire::to_json(*answer));
+}
+
+}  // namespace longhaul::host_agent::routes

@@ -1,0 +1,27 @@
+// What a status service can be told, with defaults and units; read_config() has the bounds.
+#pragma once
+
+#include "longhaul/base/config.hpp"
+#include "longhaul/base/time.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace longhaul::status_service {
+
+struct Config {
+    std::string listen = "127.0.0.1:7080";        // internal
+    std::string admin_listen = "127.0.0.1:7081";  // "" = none
+    std::string secret{};                         // of the cluster; "" = no check
+
+    std::uint32_t hosts_max = 10'000;
+    std::uint32_t statuses_max = 100'000;             // last known ones, kept for look-ups
+    std::uint64_t report_bytes_max = 8u << 20;        // of one report
+    Duration forget_after = std::chrono::hours(1);    // a host that is silent
+    Duration stop_timeout = std::chrono::seconds(5);  // of handlers, at the end
+};
+
+// All problems in one message.
+[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+
+}  // namespace longhaul::status_service

@@ -1,0 +1,134 @@
+#include "status_service/driver/projection.hpp"
+
+#include <tuple>
+#include <utility>
+
+namespace longhaul::status_service {
+namespace {
+
+// Names of hosts become tokens of subjects.
+bool is_token(std::string_view text) {
+    if (text.empty() || text.size() > 128) return false;
+    for (const char letter : text)
+        if (letter <= ' ' || letter == '.' || letter == '*' || letter == '>' || letter == 0x7f)
+            return false;
+    return true;
+}
+
+}  // namespace
+
+Projection::Projection(const port::Clock& clock, Logger logger, port::Bus& bus,
+                       const RegistryLimits& limits, std::uint32_t statuses_max)
+    : clock_(clock),
+      logger_(std::move(logger)),
+      bus_(bus),
+      statuses_max_(statuses_max),
+      registry_(limits) {}
+
+Result<wire::ReportAnswer> Projection::report(wire::Report report) {
+    ++counters_.reports;
+    const HostId host = report.host.host;
+    if (!is_token(host.text)) {
+        ++counters_.refused;
+        return make_error(Errc::invalid_argument,
+                          "host: must be 1 to 128 characters without space, '.', '*' and '>'");
+    }
+    if (report.entries.size() > wire::kBatchMax) {
+        ++counters_.refused;
+        return make_error(Errc::too_large, "entries: at most " + std::to_string(wire::kBatchMax));
+    }
+    const ReportStamp stamp{host, report.host.epoch, report.first_seq, report.host.last_seq};
+    auto verdict = registry_.report(clock_.now(), stamp);
+    if (!verdict) {
+        ++counters_.refused;
+        return verdict.error();
+    }
+    if (verdict->new_epoch)
+        std::erase_if(statuses_, [&host](const auto& known) { return known.second.host == host; });
+    counters_.entries += report.entries.size();
+    for (const wire::StatusEntry& entry : report.entries) keep(host, entry);
+
+    wire::ReportAnswer answer;
+    answer.accepted_seq = report.host.last_seq;
+    answer.snapshot_please = verdict->snapshot_please;
+    if (answer.snapshot_please) ++counters_.snapshots_asked;
+    // Of a new host or epoch the announcement goes first: who learns of it is then ready for its
+    // changes. Otherwise last: its last_seq would look like a gap before the changes it counts.
+    const std::string announcement = "longhaul.v1.hosts." + host.text;
+    if (verdict->new_epoch) publish(announcement, wire::to_json(report.host));
+    if (verdict->publish_changes) {
+        wire::StatusBatch batch;
+        batch.host = host;
+        batch.epoch = report.host.epoch;
+        batch.prev_seq = verdict->prev_seq;
+        batch.last_seq = report.host.last_seq;
+        batch.entries = std::move(report.entries);
+        publish("longhaul.v1.status.0", wire::to_json(batch));
+    }
+    if (!verdict->new_epoch) publish(announcement, wire::to_json(report.host));
+    announcements_[host] = std::move(report.host);
+    return answer;
+}
+
+void Projection::publish(std::string subject, const wire::Json& message) {
+    auto done = bus_.publish(std::move(subject), message.dump());
+    if (done) {
+        ++counters_.published;
+        return;
+    }
+    // A gap in the numbers tells the receivers; they look up.
+    ++counters_.not_published;
+    logger_.debug("not_published", {{"reason", done.error().message}});
+}
+
+void Projection::keep(const HostId& host, const wire::StatusEntry& entry) {
+    const auto [place, is_new] = statuses_.try_emplace(entry.key, Known{host, entry});
+    if (!is_new) {
+        const wire::StatusEntry& old = place->second.entry;
+        if (old.rank == wire::Rank::ended ||
+            std::tie(entry.rank, entry.version) <= std::tie(old.rank, old.version))
+            return;
+        place->second = Known{host, entry};
+        return;
+    }
+    arrival_.push_back(entry.key);
+    while (statuses_.size() > statuses_max_ && !arrival_.empty()) {
+        statuses_.erase(arrival_.front());
+        arrival_.pop_front();
+    }
+    // Keys that went with an epoch linger in the queue; it must not outgrow what it orders.
+    while (arrival_.size() > 2 * std::size_t{statuses_max_}) arrival_.pop_front();
+}
+
+std::vector<wire::HostAnnouncement> Projection::hosts() const {
+    std::vector<wire::HostAnnouncement> all;
+    for (const auto& [id, announcement] : announcements_) all.push_back(announcement);
+    return all;
+}
+
+TimePoint Projection::heard_at(const HostId& host) const {
+    const auto place = registry_.hosts().find(host);
+    return place == registry_.hosts().end() ? TimePoint{} : place->second.heard_at;
+}
+
+wire::StatusAnswer Projection::last_known(const wire::StatusQuery& query) const {
+    wire::StatusAnswer answer;
+    for (const wire::AttemptKey& key : query.keys) {
+        const auto place = statuses_.find(key);
+        if (place == statuses_.end())
+            answer.unknown.push_back(key);
+        else
+            answer.entries.push_back(place->second.entry);
+    }
+    return answer;
+}
+
+void Projection::tick() {
+    for (const HostId& gone : registry_.forget_silent(clock_.now())) {
+        announcements_.erase(gone);
+        std::erase_if(statuses_, [&gone](const auto& known) { return known.second.host == gone; });
+        logger_.info("host_forgotten", {{"host", gone.text}});
+    }
+}
+
+}  // namespace longhaul::status_service
