@@ -1,0 +1,192 @@
+#include "gateway/app.hpp"
+
+#include "gateway/driver/handle.hpp"
+#include "gateway/ledger/rocks_view.hpp"
+#include "gateway/routes/table.hpp"
+#include "longhaul/base/assert.hpp"
+#include "longhaul/blob/directory_blob_store.hpp"
+#include "longhaul/journal/file_journal.hpp"
+#include "longhaul/net/client.hpp"
+#include "longhaul/net/metrics_page.hpp"
+#include "longhaul/net/server.hpp"
+#include "longhaul/system/disk.hpp"
+#include "longhaul/system/workers.hpp"
+
+#include <optional>
+
+namespace longhaul::gateway {
+namespace {
+
+net::ServerOptions server_options(const Config& config, std::string address, std::string name,
+                                  std::string secret) {
+    net::ServerOptions options;
+    options.address = std::move(address);
+    options.name = std::move(name);
+    options.secret = std::move(secret);
+    options.limits.connections_max = config.connections_max;
+    return options;
+}
+
+net::ClientOptions client_options(const Config& config) {
+    net::ClientOptions options;
+    options.secret = config.secret;
+    return options;
+}
+
+BodyLimits upload_limits(const Config& config) {
+    BodyLimits limits = config.bodies;
+    limits.inline_max = 0;  // a package is always a file
+    return limits;
+}
+
+}  // namespace
+
+// In dependency order; destroyed in reverse.
+struct App::Parts {
+    Parts(boost::asio::any_io_executor executor_, port::Clock& clock_, port::Random& random_,
+          port::Bus& bus_, const Config& config_, Logger logger_,
+          std::function<void(const Error&)> on_failure_)
+        : executor(executor_),
+          clock(clock_),
+          random(random_),
+          bus(bus_),
+          config(config_),
+          logger(std::move(logger_)),
+          on_failure(std::move(on_failure_)),
+          workers(config_.workers),
+          peer(executor_, client_options(config_)),
+          blobs(disk, workers, {config_.blob_dir}),
+          bodies(config_.data_dir + "/bodies", disk, workers, random_, config_.bodies),
+          uploads(config_.data_dir + "/uploads", disk, workers, random_, upload_limits(config_)),
+          loops(executor_, logger) {}
+
+    [[nodiscard]] Result<void> open_storage();
+    [[nodiscard]] Result<void> listen();
+    [[nodiscard]] MetricSamples all_metrics() const;
+
+    const boost::asio::any_io_executor executor;
+    port::Clock& clock;
+    port::Random& random;
+    port::Bus& bus;
+    const Config config;
+    Logger logger;
+    std::function<void(const Error&)> on_failure;
+
+    system::PosixDisk disk;
+    system::ThreadWorkers workers;
+    net::HttpPeer peer;
+    blob::DirectoryBlobStore blobs;
+    BodyStore bodies;
+    BodyStore uploads;
+    net::TaskGroup loops;
+    std::unique_ptr<journal::FileJournal> journal;
+    std::unique_ptr<View> view;
+    std::optional<Gateway> gateway;
+    std::optional<Api> api;
+    std::unique_ptr<net::Server> public_server;
+    std::unique_ptr<net::Server> internal_server;
+    std::unique_ptr<net::Server> admin_server;
+};
+
+Result<void> App::Parts::open_storage() {
+    if (auto made = disk.make_dir(config.data_dir); !made) return made.error();
+    journal::FileJournalOptions journal_options;
+    journal_options.folder = config.data_dir + "/journal";
+    journal_options.segment_bytes = config.journal_segment_bytes;
+    journal_options.salt = random.next();
+    auto opened = journal::FileJournal::open(disk, clock, workers, std::move(journal_options));
+    if (!opened) return opened.error();
+    journal = std::move(*opened);
+
+    RocksViewOptions view_options;
+    view_options.write_buffer_bytes = config.view_write_buffer_bytes;
+    view_options.block_cache_bytes = config.view_cache_bytes;
+    auto opened_view = RocksView::open(config.data_dir + "/view", view_options);
+    if (!opened_view) return opened_view.error();
+    view = std::move(*opened_view);
+
+    gateway.emplace(
+        executor,
+        GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies, uploads},
+        config.limits, logger, on_failure);
+    return {};
+}
+
+Result<void> App::Parts::listen() {
+    api.emplace(Api{*gateway, config.api});
+    public_server = std::make_unique<net::Server>(
+        executor, clock, logger, server_options(config, config.listen, "public", {}),
+        public_routes(*api));
+    internal_server = std::make_unique<net::Server>(
+        executor, clock, logger,
+        server_options(config, config.internal_listen, "internal", config.secret),
+        internal_routes(*api));
+    net::AdminSources sources{[this] { return all_metrics(); },
+                              [this] { return gateway->not_ready(); }};
+    admin_server = std::make_unique<net::Server>(
+        executor, clock, logger, server_options(config, config.admin_listen, "admin", {}),
+        net::admin_routes(std::move(sources)));
+    for (net::Server* server : {admin_server.get(), internal_server.get(), public_server.get()})
+        if (auto started = server->start(); !started) return started.error();
+    return {};
+}
+
+MetricSamples App::Parts::all_metrics() const {
+    MetricSamples samples = gateway->metrics();
+    for (const net::Server* server : {public_server.get(), internal_server.get()}) {
+        MetricSamples more = server->metrics();
+        samples.insert(samples.end(), more.begin(), more.end());
+    }
+    return samples;
+}
+
+App::App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
+         port::Bus& bus, const Config& config, Logger logger,
+         std::function<void(const Error&)> on_storage_failure)
+    : parts_(std::make_unique<Parts>(executor, clock, random, bus, config, std::move(logger),
+                                     std::move(on_storage_failure))) {}
+
+App::~App() = default;
+
+boost::asio::awaitable<Result<void>> App::start() {
+    auto opened = parts_->open_storage();
+    if (!opened) co_return opened.error();
+    parts_->loops.start("journal", parts_->journal->run());
+    auto started = co_await parts_->gateway->start();
+    if (!started) co_return started.error();
+    co_return parts_->listen();
+}
+
+void App::refuse_new_work() {
+    parts_->gateway->refuse_new_work();
+    parts_->public_server->refuse_new_work();
+}
+
+boost::asio::awaitable<void> App::stop() {
+    Parts& parts = *parts_;
+    if (parts.gateway) parts.gateway->refuse_new_work();
+    if (parts.gateway) co_await parts.gateway->stop();
+    for (net::Server* server :
+         {parts.public_server.get(), parts.internal_server.get(), parts.admin_server.get()})
+        if (server) co_await server->stop(parts.config.stop_timeout);
+    parts.loops.cancel();
+    co_await parts.loops.join();
+}
+
+void App::hold_grants() { parts_->gateway->hold_grants(); }
+
+std::vector<std::string> App::running() const {
+    std::vector<std::string> ids;
+    parts_->gateway->scheduler().for_each([&ids](const Invocation& invocation) {
+        if (holds_slot(invocation.state)) ids.push_back(invocation.id.text);
+    });
+    return ids;
+}
+
+void App::kill_running(const std::string& by) { parts_->gateway->kill_running(by); }
+
+const std::string& App::public_address() const { return parts_->public_server->address(); }
+const std::string& App::internal_address() const { return parts_->internal_server->address(); }
+const std::string& App::admin_address() const { return parts_->admin_server->address(); }
+
+}  // namespace longhaul::gateway

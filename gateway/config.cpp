@@ -1,0 +1,59 @@
+#include "gateway/config.hpp"
+
+namespace longhaul::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+
+void read_limits(ConfigReader& reader, Config& config) {
+    SchedulerLimits& scheduler = config.limits.scheduler;
+    reader.integer("limits.global_max", scheduler.run.global_max, 1, 10'000'000, "attempts");
+    reader.integer("limits.tenant_max", scheduler.run.tenant_max, 0, 10'000'000, "attempts");
+    reader.integer("limits.queued_max", scheduler.queued_max, 1, 100'000'000, "invocations");
+    reader.integer("limits.functions_max", scheduler.functions_max, 1, 10'000'000, "functions");
+    reader.integer("limits.route_tries_max", scheduler.route_tries_max, 1, 1'000, "tries");
+    reader.bytes("limits.package_max", config.limits.package_max, 1024, 1ull << 40);
+    reader.duration("limits.timeout_max", config.api.timeout_max, 1s, 24h * 7);
+    reader.duration("limits.wait_max", config.api.wait_max, 1s, 1h);
+    reader.integer("limits.list_max", config.api.list_max, 1, 10'000, "entries");
+    reader.integer("limits.batch_max", config.api.batch_max, 1, 10'000, "ids");
+    reader.bytes("limits.document_max", config.api.document_max, 1024, 64u << 20);
+    reader.integer("limits.connections_max", config.connections_max, 1, 1'000'000, "connections");
+    reader.duration("hosts.suspect_after", scheduler.hosts.suspect_after, 1s, 1h);
+    reader.duration("hosts.grace", scheduler.hosts.host_grace, 1s, 24h);
+    reader.duration("hosts.call_limit", config.limits.dispatch.call_limit, 100ms, 5min);
+    reader.duration("hosts.result_grace", config.limits.dispatch.result_grace, 1s, 24h);
+    reader.duration("retention.ended", config.limits.ended_retention, 1min, 24h * 3650);
+    reader.duration("retention.purge_every", config.limits.purge_every, 1s, 24h);
+}
+
+void read_storage(ConfigReader& reader, Config& config) {
+    reader.bytes("bodies.inline_max", config.bodies.inline_max, 0, 1u << 20);
+    reader.bytes("bodies.reserve_bytes", config.bodies.reserve_bytes, 0, 1ull << 40);
+    reader.bytes("journal.segment_bytes", config.journal_segment_bytes, 1u << 20, 4ull << 30);
+    reader.bytes("view.write_buffer_bytes", config.view_write_buffer_bytes, 64u << 10, 1u << 30);
+    reader.bytes("view.cache_bytes", config.view_cache_bytes, 1u << 20, 64ull << 30);
+    reader.integer("workers", config.workers, 1, 256, "threads");
+}
+
+}  // namespace
+
+Result<Config> read_config(const ConfigDocument& document) {
+    Config config;
+    ConfigReader reader{document};
+    reader.text("data_dir", config.data_dir);
+    reader.text("listen", config.listen);
+    reader.text("internal_listen", config.internal_listen);
+    reader.text("admin_listen", config.admin_listen);
+    reader.text("secret", config.secret);
+    reader.text("blob_dir", config.blob_dir);
+    reader.boolean("trust_tenant_header", config.api.trust_tenant_header);
+    reader.duration("stop_timeout", config.stop_timeout, 0s, 60s);
+    read_limits(reader, config);
+    read_storage(reader, config);
+    if (auto done = reader.finish(); !done) return done.error();
+    if (config.blob_dir.empty()) config.blob_dir = config.data_dir + "/blobs";
+    return config;
+}
+
+}  // namespace longhaul::gateway

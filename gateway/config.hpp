@@ -1,0 +1,39 @@
+// What one gateway can be told, with defaults, units and bounds (read_config() has the bounds).
+#pragma once
+
+#include "gateway/bodies/body_store.hpp"
+#include "gateway/driver/handle.hpp"
+#include "gateway/routes/api.hpp"
+#include "longhaul/base/config.hpp"
+#include "longhaul/base/time.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace longhaul::gateway {
+
+struct Config {
+    std::string data_dir = "longhaul-gateway";
+    std::string listen = "127.0.0.1:7070";  // public
+    std::string internal_listen = "127.0.0.1:7071";
+    std::string admin_listen = "127.0.0.1:7072";
+    std::string secret{};    // of the cluster; "" = no check on the internal listener
+    std::string blob_dir{};  // of the directory blob store; "" = data_dir/blobs
+
+    GatewayLimits limits{};
+    ApiOptions api{};
+    BodyLimits bodies{};
+
+    std::uint64_t journal_segment_bytes = 64u << 20;
+    std::uint64_t view_write_buffer_bytes = 8u << 20;
+    std::uint64_t view_cache_bytes = 8u << 20;
+    std::uint32_t workers = 2;  // threads for what blocks
+
+    std::uint32_t connections_max = 10'000;
+    Duration stop_timeout = std::chrono::seconds(1);  // of handlers, at the end
+};
+
+// All problems in one message.
+[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+
+}  // namespace longhaul::gateway

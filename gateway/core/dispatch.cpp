@@ -1,0 +1,287 @@
+// Admission, limits, and who goes next.
+#include "gateway/core/scheduler.hpp"
+
+#include "longhaul/base/assert.hpp"
+
+#include <algorithm>
+
+namespace longhaul::gateway {
+namespace {
+
+Error queue_full(const FunctionQueue& queue, std::uint64_t limit, const char* scope) {
+    const auto wait =
+        std::chrono::ceil<std::chrono::seconds>(queue.expected_wait(queue.waiting.size()));
+    Error error = make_error(Errc::overloaded,
+                             "the queue of the " + std::string(scope) + " holds its limit of " +
+                                 std::to_string(limit) + "; try again in " +
+                                 std::to_string(wait.count()) + " s",
+                             "queue-full");
+    error.limit = limit;
+    error.scope = scope;
+    error.retry_after_s = static_cast<std::uint32_t>(std::min<std::int64_t>(wait.count(), 3600));
+    return error;
+}
+
+Error fingerprint_differs(const InvocationId& id) {
+    return make_error(Errc::mismatch,
+                      "this key or id belongs to invocation " + id.text +
+                          ", which was submitted with another body or other options",
+                      "idempotency-mismatch");
+}
+
+TimePoint default_deadline(const FunctionSpec& function, const Invocation& invocation) {
+    return invocation.queue_ttl_at + function.load_timeout + invocation.timeout() +
+           function.timeout_grace;
+}
+
+Invocation make_invocation(TimePoint now, SubmitRequest&& request,
+                           const std::shared_ptr<const FunctionSpec>& function) {
+    Invocation invocation;
+    invocation.id = std::move(request.id);
+    invocation.tenant = std::move(request.tenant);
+    invocation.function = function;
+    invocation.body = std::move(request.body);
+    invocation.options = std::move(request.options);
+    invocation.created_at = now;
+    invocation.queue_ttl_at = now + invocation.options.queue_ttl.value_or(function->queue_ttl);
+    invocation.deadline_is_explicit = invocation.options.deadline.has_value();
+    invocation.deadline =
+        invocation.options.deadline.value_or(default_deadline(*function, invocation));
+    invocation.state = State::queued;
+    return invocation;
+}
+
+}  // namespace
+
+Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Outcome& out) {
+    const auto found = functions_.find({request.tenant, request.function});
+    if (found == functions_.end() || !found->second.current)
+        return make_error(Errc::not_found, "there is no function \"" + request.function.text + "\"",
+                          "unknown-function");
+    FunctionQueue& queue = found->second;
+
+    // I2: the key, or the chosen id, decides before anything else.
+    std::optional<InvocationId> known;
+    if (!request.options.idempotency_key.empty())
+        known = find_key(request.tenant, request.function, request.options.idempotency_key);
+    if (!known && entries_.contains(request.id)) known = request.id;
+    if (known) {
+        const Invocation& existing = entries_.at(*known).invocation;
+        if (existing.tenant != request.tenant)
+            return make_error(Errc::not_found, "there is no invocation " + known->text);
+        if (existing.options.fingerprint != request.options.fingerprint)
+            return fingerprint_differs(*known);
+        return SubmitAnswer{*known, true};
+    }
+
+    if (queue.waiting.size() >= queue.current->max_queued)
+        return queue_full(queue, queue.current->max_queued, "function");
+    if (waiting_ >= limits_.queued_max) return queue_full(queue, limits_.queued_max, "gateway");
+    if (request.options.deadline && *request.options.deadline <= now)
+        return make_error(Errc::invalid_argument, "Invocation-Deadline is in the past",
+                          "invalid-header");
+
+    Entry entry;
+    entry.invocation = make_invocation(now, std::move(request), queue.current);
+    const InvocationId id = entry.invocation.id;
+    entry.ticket = next_ticket_++;
+    bool starts = false;
+    if (!holding_ && queue.waiting.empty() && limit_reached(queue) == WaitReason::none) {
+        const Host* host = hosts_.choose(now, entry.invocation.tenant, *queue.current);
+        if (host) {
+            entry.invocation.attempts.push_back(new_attempt(now, entry.invocation, *host));
+            entry.invocation.state = State::dispatching;
+            entry.invocation.phase = Phase::acquiring_route;
+            starts = true;
+        }
+    }
+    const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));
+    LH_ASSERT(is_new);
+    Entry& placed = place_of_entry->second;
+    if (!placed.invocation.options.idempotency_key.empty())
+        keys_[{placed.invocation.tenant, placed.invocation.function->name,
+               placed.invocation.options.idempotency_key}] = id;
+    place(now, placed);
+    out.records.push_back(AcceptedRecord{placed.invocation});
+    if (starts) start(placed, out);
+    return SubmitAnswer{id, false};
+}
+
+WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
+    if (queue.paused) return WaitReason::paused;
+    if (queue.current && queue.running >= queue.current->max_running)
+        return WaitReason::function_limit;
+    if (run_limits_.tenant_max > 0) {
+        const auto tenant = running_by_tenant_.find(queue.tenant);
+        if (tenant != running_by_tenant_.end() && tenant->second >= run_limits_.tenant_max)
+            return WaitReason::tenant_limit;
+    }
+    if (running_ >= run_limits_.global_max) return WaitReason::global_limit;
+    return WaitReason::none;
+}
+
+Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, const Host& host) {
+    Attempt attempt;
+    attempt.number = invocation.attempts.empty() ? 1 : invocation.current()->number + 1;
+    attempt.token = next_token();
+    attempt.host = host.news.host;
+    attempt.host_address = host.news.address;
+    attempt.dispatched_at = now;
+    return attempt;
+}
+
+// Grants slots, one function after another, until limits or hosts say stop.
+void Scheduler::grant(TimePoint now, Outcome& out) {
+    if (!begun_ || holding_ || waiting_ == 0 || functions_.empty()) return;
+    std::size_t without_progress = 0;
+    while (waiting_ > 0 && without_progress < functions_.size()) {
+        if (next_turn_ == functions_.end()) next_turn_ = functions_.begin();
+        FunctionQueue& queue = next_turn_->second;
+        ++next_turn_;
+        ++without_progress;
+        if (queue.waiting.empty() || limit_reached(queue) != WaitReason::none) continue;
+        Entry* entry = find_entry(queue.waiting.begin()->second);
+        LH_ASSERT(entry != nullptr);
+        const Host* host =
+            hosts_.choose(now, entry->invocation.tenant, *entry->invocation.function);
+        if (!host) continue;
+        const auto next = transition(entry->invocation.state, Trigger::slot_granted, {});
+        LH_ASSERT(next.has_value());
+        DispatchingRecord record;
+        record.change = change(*entry, now, *next);
+        record.attempt = new_attempt(now, entry->invocation, *host);
+        record.route_tries = entry->invocation.route_tries;
+        entry->version = 0;
+        entry->rank = 0;
+        entry->take_is_answered = false;
+        commit(*entry, std::move(record), out);
+        start(*entry, out);
+        without_progress = 0;
+    }
+}
+
+void Scheduler::start(const Entry& entry, Outcome& out) const {
+    const Invocation& invocation = entry.invocation;
+    const Attempt& attempt = *invocation.current();
+    StartEffect effect;
+    effect.id = invocation.id;
+    effect.tenant = invocation.tenant;
+    effect.attempt = attempt.number;
+    effect.token = attempt.token;
+    effect.host = attempt.host;
+    effect.host_address = host_address(attempt.host, attempt.host_address);
+    effect.function = invocation.function;
+    effect.body = invocation.body;
+    effect.traceparent = invocation.options.traceparent;
+    effect.labels = invocation.options.labels;
+    effect.timeout = invocation.timeout();
+    effect.deadline = invocation.deadline;
+    effect.created_at = invocation.created_at;
+    effect.dispatched_at = attempt.dispatched_at;
+    out.effects.push_back(std::move(effect));
+}
+
+void Scheduler::requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint32_t route_tries,
+                        Outcome& out) {
+    const auto next = transition(entry.invocation.state, trigger, {});
+    if (!next) return;
+    LH_ASSERT(*next == State::queued);
+    RequeuedRecord record;
+    record.change = change(entry, now, *next);
+    record.route_tries = route_tries;
+    commit(entry, std::move(record), out);
+}
+
+void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber attempt,
+                            RouteFailure failure, const std::string& why, Outcome& out) {
+    last_now_ = now;
+    Entry* entry = find_attempt(id, attempt);
+    if (!entry || entry->ended) return;  // an end that was reported stands
+    if (entry->invocation.state == State::stopping) {
+        // Nothing runs, so the stop is done.
+        stop_was_fence(now, id, attempt, out);
+        return;
+    }
+    if (entry->invocation.state != State::dispatching) return;
+    const HostId host = entry->invocation.current()->host;
+    const bool counts = failure != RouteFailure::no_capacity;
+    const std::uint32_t tries = entry->invocation.route_tries + (counts ? 1 : 0);
+    if (counts && tries >= limits_.route_tries_max) {
+        Failure report;
+        report.reason = FailureReason::route;
+        report.fault = fault_of(report.reason);
+        report.message = "no host could start it after " +
+                         std::to_string(tries) + " tries; the last: " + why;
+        end_unstarted(now, *entry, Trigger::route_exhausted, std::move(report), out);
+    } else {
+        requeue(now, *entry, Trigger::not_started, tries, out);
+    }
+    // After the release above, which is no sign of room; before the next grant. Each further try of
+    // an invocation waits longer, unless the host lets hear of itself.
+    hosts_.mark_full(now, host, counts ? tries : 0);
+    grant(now, out);
+}
+
+void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt,
+                              Phase phase, StageTrace stages, Outcome& out) {
+    Entry* entry = find_attempt(id, attempt);
+    if (!entry || entry->invocation.state != State::dispatching) return;
+    entry->take_is_answered = true;
+    entry->take_answered_at = now;
+    entry->invocation.phase = phase;
+    entry->invocation.current()->trace = std::move(stages);
+    changed(*entry, out);
+}
+
+Result<bool> Scheduler::put_function(TimePoint now, const TenantName& tenant, FunctionSpec spec,
+                                     Outcome& out) {
+    last_now_ = now;
+    const FunctionKey key{tenant, spec.name};
+    const auto found = functions_.find(key);
+    const bool is_new = found == functions_.end() || !found->second.current;
+    if (is_new && functions_.size() >= limits_.functions_max)
+        return make_error(Errc::overloaded, "there are already " +
+                                                std::to_string(limits_.functions_max) +
+                                                " functions, which is the limit");
+    if (!is_new && *found->second.current == spec) return false;
+    auto shared = std::make_shared<const FunctionSpec>(std::move(spec));
+    const bool paused = !is_new && found->second.paused;
+    load_function(tenant, shared, paused, now);
+    out.records.push_back(FunctionPutRecord{tenant, std::move(shared), now});
+    grant(now, out);
+    return is_new;
+}
+
+Result<void> Scheduler::delete_function(TimePoint now, const TenantName& tenant,
+                                        const FunctionName& name, Outcome& out) {
+    last_now_ = now;
+    const auto found = functions_.find({tenant, name});
+    if (found == functions_.end() || !found->second.current)
+        return make_error(Errc::not_found, "there is no function \"" + name.text + "\"",
+                          "unknown-function");
+    if (found->second.live > 0)
+        return make_error(Errc::conflict,
+                          "the function has " + std::to_string(found->second.live) +
+                              " live invocations; cancel them or wait for them",
+                          "function-busy");
+    if (next_turn_ == found) ++next_turn_;
+    functions_.erase(found);
+    out.records.push_back(FunctionDeletedRecord{tenant, name, now});
+    return {};
+}
+
+Result<void> Scheduler::pause(TimePoint now, const TenantName& tenant, const FunctionName& name,
+                              bool paused, Outcome& out) {
+    last_now_ = now;
+    const auto found = functions_.find({tenant, name});
+    if (found == functions_.end() || !found->second.current)
+        return make_error(Errc::not_found, "there is no function \"" + name.text + "\"",
+                          "unknown-function");
+    if (found->second.paused == paused) return {};
+    found->second.paused = paused;
+    out.records.push_back(QueuePausedRecord{tenant, name, paused});
+    grant(now, out);
+    return {};
+}
+
+}  // namespace longhaul::gateway

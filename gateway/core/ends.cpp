@@ -1,0 +1,320 @@
+// How attempts end, and what that makes of their invocation.
+#include "gateway/core/scheduler.hpp"
+
+#include "longhaul/base/assert.hpp"
+
+#include <algorithm>
+
+namespace longhaul::gateway {
+namespace {
+
+// The stages up to the take, which the gateway saw, and those that the host reports.
+StageTrace joined(const StageTrace& before, StageTrace reported) {
+    StageTrace all = before;
+    for (auto& stage : reported) {
+        const auto known = std::ranges::find(all, stage.first, &StageTrace::value_type::first);
+        if (known == all.end())
+            all.push_back(std::move(stage));
+        else
+            known->second = stage.second;
+    }
+    return all;
+}
+
+Trigger trigger_of(const ReportedEnd& end) {
+    switch (end.outcome) {
+    case AttemptOutcome::succeeded: return Trigger::function_succeeded;
+    case AttemptOutcome::timed_out: return Trigger::agent_timed_out;
+    case AttemptOutcome::cancelled:
+    case AttemptOutcome::killed: return Trigger::stop_confirmed;
+    case AttemptOutcome::lost: return Trigger::attempt_lost;
+    case AttemptOutcome::route_error:
+    case AttemptOutcome::failed: break;
+    }
+    return end.reason == FailureReason::load ? Trigger::load_failed : Trigger::function_failed;
+}
+
+AttemptEnd end_of(const AttemptReport& report) {
+    AttemptEnd end;
+    end.attempt = report.attempt;
+    end.outcome = report.end->outcome;
+    end.instance = report.instance;
+    end.started_at = report.started_at;
+    end.http_status = report.end->http_status;
+    end.exit_code = report.end->exit_code;
+    end.signal = report.end->signal;
+    end.usage = report.usage;
+    end.trace = report.trace;
+    return end;
+}
+
+FailureReason default_reason(State state, const Invocation& invocation) {
+    if (state == State::timed_out)
+        return invocation.stop.cause == StopCause::deadline ? FailureReason::deadline
+                                                            : FailureReason::timeout;
+    return FailureReason::error;
+}
+
+// The error of a document: for every end but success and the ends that a caller asked for.
+std::optional<Failure> failure_of(State state, const Invocation& invocation,
+                                  const ReportedEnd& end) {
+    if (state == State::succeeded || state == State::cancelled || state == State::killed)
+        return std::nullopt;
+    Failure failure;
+    failure.reason = end.reason.value_or(default_reason(state, invocation));
+    if (end.outcome == AttemptOutcome::lost) failure.reason = FailureReason::lost;
+    if (state == State::timed_out) failure.reason = default_reason(state, invocation);
+    failure.fault = fault_of(failure.reason);
+    failure.message = end.message;
+    failure.type = end.error_type;
+    failure.exit_code = end.exit_code;
+    failure.signal = end.signal;
+    if (failure.message.empty() && state == State::timed_out)
+        failure.message =
+            failure.reason == FailureReason::deadline
+                ? "its deadline passed"
+                : "it ran longer than its limit of " + format_duration(invocation.timeout());
+    if (end.outcome == AttemptOutcome::lost) failure.evidence = end.message;
+    return failure;
+}
+
+}  // namespace
+
+void Scheduler::ack(const AttemptReport& report, Outcome& out) const {
+    out.effects.push_back(
+        AckEffect{report.id, report.attempt, report.host, host_address(report.host, {})});
+}
+
+void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
+    last_now_ = now;
+    const bool is_end = report.rank == kRankEnded && report.end.has_value();
+    Entry* entry = find_attempt(report.id, report.attempt);
+    if (!entry || entry->invocation.current()->token != report.token) {
+        // Late: ended, fenced or superseded. The host may forget it, or is told to stop it.
+        if (is_end)
+            ack(report, out);
+        else
+            fence_late(report, out);
+        return;
+    }
+    const auto order = std::pair(report.rank, report.version);
+    if (order <= std::pair(entry->rank, entry->version)) return;  // I5
+    entry->rank = report.rank;
+    entry->version = report.version;
+    entry->take_is_answered = true;
+    report.trace = joined(entry->invocation.current()->trace, std::move(report.trace));
+    if (is_end) {
+        take_end(now, *entry, std::move(report), out);
+        grant(now, out);
+        return;
+    }
+    if (report.rank >= kRankRunning && entry->invocation.state == State::dispatching) {
+        StartedRecord record;
+        const auto next = transition(State::dispatching, Trigger::start_confirmed, {});
+        record.change = change(*entry, report.started_at.value_or(now), *next);
+        record.attempt = report.attempt;
+        record.instance = report.instance;
+        record.trace = report.trace;
+        commit(*entry, std::move(record), out);
+    }
+    if (report.progress) entry->invocation.progress = report.progress;
+    entry->invocation.current()->usage = report.usage;
+    changed(*entry, out);
+}
+
+void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
+    StopEffect effect;
+    effect.id = report.id;
+    effect.attempt = report.attempt;
+    effect.token = report.token;
+    effect.host = report.host;
+    effect.host_address = host_address(report.host, {});
+    effect.fence = true;
+    out.effects.push_back(std::move(effect));
+}
+
+// The end is known. A result that is still on its host is copied first: only then is it ours.
+void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outcome& out) {
+    deadlines_.clear(entry.invocation.id);  // no timer fires once an end was reported
+    if (!report.end->result || !report.end->result_is_remote) {
+        conclude(now, entry, report, out);
+        return;
+    }
+    const Content& remote = *report.end->result;
+    if (remote.size > entry.invocation.function->result_max) {
+        report.end->outcome = AttemptOutcome::failed;
+        report.end->reason = FailureReason::result_too_large;
+        report.end->message = "the result of " + std::to_string(remote.size) +
+                              " bytes is larger than the limit result_max of " +
+                              std::to_string(entry.invocation.function->result_max);
+        report.end->result.reset();
+        conclude(now, entry, report, out);
+        return;
+    }
+    FetchResultEffect fetch;
+    fetch.id = report.id;
+    fetch.attempt = report.attempt;
+    fetch.host = report.host;
+    fetch.host_address = host_address(report.host, entry.invocation.current()->host_address);
+    fetch.expected = remote;
+    fetch.result_max = entry.invocation.function->result_max;
+    entry.ended = std::move(report);
+    out.effects.push_back(std::move(fetch));
+}
+
+void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumber attempt,
+                              Result<Content> result, Outcome& out) {
+    last_now_ = now;
+    Entry* entry = find_attempt(id, attempt);
+    if (!entry || !entry->ended) {
+        if (result && !result->file.empty()) out.effects.push_back(DropFileEffect{result->file});
+        return;
+    }
+    AttemptReport report = std::move(*entry->ended);
+    entry->ended.reset();
+    if (result) {
+        report.end->result = std::move(*result);
+        report.end->result_is_remote = false;
+    } else {
+        report.end->result.reset();
+        report.end->outcome = AttemptOutcome::failed;
+        report.end->reason = FailureReason::result_lost;
+        report.end->message = "the result could not be copied: " + result.error().message;
+    }
+    conclude(now, *entry, report, out);
+    grant(now, out);
+}
+
+void Scheduler::conclude(TimePoint now, Entry& entry, const AttemptReport& report, Outcome& out) {
+    const ReportedEnd& end = *report.end;
+    TransitionFacts facts;
+    facts.stop_cause = entry.invocation.stop.cause;
+    facts.sigkill_sent = end.sigkill_sent;
+    auto next = transition(entry.invocation.state, trigger_of(end), facts);
+    // Stopped without a stop intent of ours: somebody on the host did it. A failure by signal.
+    if (!next) next = transition(entry.invocation.state, Trigger::function_failed, facts);
+    LH_ASSERT(next.has_value());
+
+    std::optional<Stop> stop;
+    if (entry.invocation.stop.cause != StopCause::none) {
+        stop = entry.invocation.stop;
+        stop->sigkill_sent = end.sigkill_sent;
+        stop->confirmed = end.tree_gone;
+    }
+    end_attempt(now, entry, *next, end_of(report), failure_of(*next, entry.invocation, end),
+                end.result, std::move(stop), out);
+    ack(report, out);
+}
+
+void Scheduler::end_attempt(TimePoint now, Entry& entry, State next, AttemptEnd end,
+                            std::optional<Failure> failure, std::optional<Content> result,
+                            std::optional<Stop> stop, Outcome& out) {
+    entry.ended.reset();
+    const Invocation& invocation = entry.invocation;
+    const TimePoint began =
+        invocation.current()->started_at.value_or(invocation.current()->dispatched_at);
+    queue_of(invocation).observe_run(std::max(Duration::zero(), now - began));
+    if (!is_terminal(next)) {
+        AttemptEndedRecord record;
+        record.change = change(entry, now, next);
+        record.end = std::move(end);
+        commit(entry, std::move(record), out);
+        return;
+    }
+    TerminalRecord record;
+    record.change = change(entry, now, next);
+    record.end = std::move(end);
+    record.failure = std::move(failure);
+    record.result = std::move(result);
+    record.stop = std::move(stop);
+    finish(now, entry, std::move(record), out);
+}
+
+void Scheduler::finish(TimePoint, Entry& entry, TerminalRecord record, Outcome& out) {
+    const std::string body_file = entry.invocation.body.file;
+    commit(entry, std::move(record), out);
+    LH_ASSERT(is_terminal(entry.invocation.state));
+    if (!body_file.empty()) out.effects.push_back(DropFileEffect{body_file});
+}
+
+// An end without a run: refused by every host, expired, or cancelled while it waited.
+void Scheduler::end_unstarted(TimePoint now, Entry& entry, Trigger trigger, Failure failure,
+                              Outcome& out) {
+    const auto next = transition(entry.invocation.state, trigger, {});
+    LH_ASSERT(next.has_value());
+    TerminalRecord record;
+    record.change = change(entry, now, *next);
+    if (holds_slot(entry.invocation.state)) {
+        AttemptEnd end;
+        end.attempt = entry.invocation.current()->number;
+        end.outcome =
+            trigger == Trigger::load_failed ? AttemptOutcome::failed : AttemptOutcome::route_error;
+        record.end = end;
+    }
+    record.failure = std::move(failure);
+    finish(now, entry, std::move(record), out);
+}
+
+void Scheduler::load_failed(TimePoint now, const InvocationId& id, AttemptNumber attempt,
+                            const std::string& message, Outcome& out) {
+    last_now_ = now;
+    Entry* entry = find_attempt(id, attempt);
+    if (!entry || entry->ended) return;  // an end that was reported stands
+    if (entry->invocation.state == State::stopping) {
+        stop_was_fence(now, id, attempt, out);
+        return;
+    }
+    if (entry->invocation.state != State::dispatching) return;
+    Failure failure;
+    failure.reason = FailureReason::load;
+    failure.fault = fault_of(failure.reason);
+    failure.message = message;
+    end_unstarted(now, *entry, Trigger::load_failed, std::move(failure), out);
+    grant(now, out);
+}
+
+void Scheduler::fence(TimePoint now, Entry& entry, Outcome& out) {
+    FencedRecord record;
+    record.change = change(entry, now, entry.invocation.state);
+    record.attempt = entry.invocation.current()->number;
+    commit(entry, std::move(record), out);
+    StopEffect effect;
+    const Attempt& attempt = *entry.invocation.current();
+    effect.id = entry.invocation.id;
+    effect.attempt = attempt.number;
+    effect.token = attempt.token;
+    effect.host = attempt.host;
+    effect.host_address = host_address(attempt.host, attempt.host_address);
+    effect.fence = true;
+    out.effects.push_back(std::move(effect));
+}
+
+// Positive evidence that the attempt is gone: fence it, then judge.
+void Scheduler::lose(TimePoint now, Entry& entry, const std::string& evidence, Outcome& out) {
+    fence(now, entry, out);
+    TransitionFacts facts;
+    facts.stop_cause = entry.invocation.stop.cause;
+    const auto next = transition(entry.invocation.state, Trigger::attempt_lost, facts);
+    LH_ASSERT(next.has_value());
+    AttemptEnd end;
+    end.attempt = entry.invocation.current()->number;
+    end.outcome = AttemptOutcome::lost;
+    std::optional<Failure> failure;
+    if (*next == State::failed || *next == State::timed_out) {
+        failure.emplace();
+        failure->reason =
+            *next == State::failed ? FailureReason::lost : default_reason(*next, entry.invocation);
+        failure->fault = fault_of(FailureReason::lost);
+        failure->message = "the run was lost with its host or instance";
+        failure->evidence = evidence;
+    }
+    std::optional<Stop> stop;
+    if (entry.invocation.stop.cause != StopCause::none) {
+        stop = entry.invocation.stop;
+        stop->confirmed = false;
+    }
+    end_attempt(now, entry, *next, std::move(end), std::move(failure), std::nullopt,
+                std::move(stop), out);
+}
+
+}  // namespace longhaul::gateway

@@ -1,0 +1,251 @@
+// Places, slots and timers: what an invocation occupies in each state.
+#include "gateway/core/scheduler.hpp"
+
+#include "longhaul/base/assert.hpp"
+
+#include <algorithm>
+
+namespace longhaul::gateway {
+
+Scheduler::Scheduler(const SchedulerLimits& limits, std::uint64_t token_seed)
+    : limits_(limits),
+      run_limits_(limits.run),
+      token_state_(token_seed),
+      next_turn_(functions_.end()),
+      hosts_(limits.hosts) {}
+
+Scheduler::Entry* Scheduler::find_entry(const InvocationId& id) {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? nullptr : &found->second;
+}
+
+// The entry, if `attempt` is its current one and neither ended nor fenced.
+Scheduler::Entry* Scheduler::find_attempt(const InvocationId& id, AttemptNumber attempt) {
+    Entry* entry = find_entry(id);
+    if (!entry || !holds_slot(entry->invocation.state)) return nullptr;
+    const Attempt* current = entry->invocation.current();
+    LH_ASSERT(current != nullptr);
+    return current->number == attempt && !current->fenced ? entry : nullptr;
+}
+
+FunctionQueue& Scheduler::queue_of(const Invocation& invocation) {
+    const FunctionKey key{invocation.tenant, invocation.function->name};
+    auto [found, is_new] = functions_.try_emplace(key);
+    if (is_new) {
+        found->second.tenant = key.first;
+        found->second.name = key.second;
+    }
+    return found->second;
+}
+
+Change Scheduler::change(const Entry& entry, TimePoint now, State state) const {
+    return Change{entry.invocation.id, entry.invocation.revision + 1, now, state};
+}
+
+// The one way in which a known invocation changes: leave the old place, apply, enter the new one.
+void Scheduler::commit(Entry& entry, Record record, Outcome& out) {
+    const Change* what = change_of(record);
+    LH_ASSERT(what != nullptr);
+    leave(entry);
+    const bool applied = longhaul::apply(record, entry.invocation);
+    LH_ASSERT(applied);
+    // Not what->at: a host reports starts of long ago, and places count time from now.
+    place(last_now_, entry);
+    out.records.push_back(std::move(record));
+}
+
+void Scheduler::leave(const Entry& entry) {
+    const Invocation& invocation = entry.invocation;
+    LH_ASSERT(!is_terminal(invocation.state));
+    FunctionQueue& queue = queue_of(invocation);
+    if (invocation.state == State::queued) {
+        queue.waiting.erase(entry.ticket);
+        --waiting_;
+    } else if (holds_slot(invocation.state)) {
+        const Attempt& attempt = *invocation.current();
+        hosts_.release(attempt.host, invocation.id, attempt.number, invocation.function->memory_mb);
+        --queue.running;
+        --running_;
+        const auto tenant = running_by_tenant_.find(invocation.tenant);
+        if (--tenant->second == 0) running_by_tenant_.erase(tenant);
+    }
+    --queue.live;
+    --live_;
+}
+
+void Scheduler::place(TimePoint now, Entry& entry) {
+    const Invocation& invocation = entry.invocation;
+    if (is_terminal(invocation.state)) {
+        deadlines_.clear(invocation.id);
+        return;
+    }
+    FunctionQueue& queue = queue_of(invocation);
+    ++queue.live;
+    ++live_;
+    if (invocation.state == State::queued) {
+        if (entry.ticket == 0) entry.ticket = next_ticket_++;
+        queue.waiting.emplace(entry.ticket, invocation.id);
+        ++waiting_;
+    } else if (holds_slot(invocation.state)) {
+        const Attempt& attempt = *invocation.current();
+        hosts_.assign(now, attempt.host, attempt.host_address, invocation.id, attempt.number,
+                      invocation.function->memory_mb);
+        ++queue.running;
+        ++running_;
+        ++running_by_tenant_[invocation.tenant];
+    }
+    arm(entry);
+}
+
+std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
+    const Invocation& invocation = entry.invocation;
+    switch (invocation.state) {
+    case State::scheduled:
+        if (invocation.deadline_is_explicit) return invocation.deadline;
+        return std::nullopt;
+    case State::queued:
+        return invocation.started_at ? invocation.deadline
+                                     : std::min(invocation.deadline, invocation.queue_ttl_at);
+    case State::retrying:
+    case State::dispatching: return invocation.deadline;
+    case State::running: {
+        const TimePoint started =
+            invocation.current()->started_at.value_or(invocation.current()->dispatched_at);
+        return std::min(invocation.deadline, started + invocation.timeout() +
+                                                 invocation.function->timeout_grace +
+                                                 limits_.timeout_margin);
+    }
+    case State::stopping:
+        // Only the deadline can still raise the cause of a timeout's stop.
+        if (invocation.stop.cause < StopCause::deadline) return invocation.deadline;
+        return std::nullopt;
+    default: return std::nullopt;
+    }
+}
+
+void Scheduler::arm(Entry& entry) {
+    if (const auto due = due_at(entry))
+        deadlines_.set(entry.invocation.id, *due);
+    else
+        deadlines_.clear(entry.invocation.id);
+}
+
+void Scheduler::changed(Entry& entry, Outcome& out) {
+    ++entry.invocation.status_version;
+    out.effects.push_back(ChangedEffect{entry.invocation.id});
+}
+
+Token Scheduler::next_token() {
+    // splitmix64: an identity, not a secret.
+    const auto draw = [this] {
+        std::uint64_t z = (token_state_ += 0x9e3779b97f4a7c15ULL);
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+        return z ^ (z >> 31);
+    };
+    const std::uint64_t high = draw();
+    const std::uint64_t low = draw();
+    return Token{hex(high, low)};
+}
+
+std::string Scheduler::host_address(const HostId& id, const std::string& recorded) const {
+    const Host* host = hosts_.find(id);
+    return host && host->known ? host->news.address : recorded;
+}
+
+void Scheduler::forget(const InvocationId& id) {
+    const auto found = entries_.find(id);
+    if (found == entries_.end() || !is_terminal(found->second.invocation.state)) return;
+    const Invocation& invocation = found->second.invocation;
+    const auto key = keys_.find(
+        {invocation.tenant, invocation.function->name, invocation.options.idempotency_key});
+    if (key != keys_.end() && key->second == id) keys_.erase(key);
+    entries_.erase(found);
+}
+
+const Invocation* Scheduler::find(const InvocationId& id) const {
+    const auto found = entries_.find(id);
+    return found == entries_.end() ? nullptr : &found->second.invocation;
+}
+
+bool Scheduler::wants_start(const InvocationId& id, AttemptNumber attempt) const {
+    const auto found = entries_.find(id);
+    return found != entries_.end() && !found->second.ended &&
+           found->second.invocation.state == State::dispatching &&
+           found->second.invocation.current()->number == attempt;
+}
+
+bool Scheduler::wants_stop(const InvocationId& id, AttemptNumber attempt) const {
+    const auto found = entries_.find(id);
+    return found != entries_.end() && !found->second.ended &&
+           found->second.invocation.state == State::stopping &&
+           found->second.invocation.current()->number == attempt;
+}
+
+const FunctionQueue* Scheduler::function(const TenantName& tenant, const FunctionName& name) const {
+    const auto found = functions_.find({tenant, name});
+    return found == functions_.end() || !found->second.current ? nullptr : &found->second;
+}
+
+std::optional<InvocationId> Scheduler::find_key(const TenantName& tenant,
+                                                const FunctionName& function_name,
+                                                const std::string& key) const {
+    const auto found = keys_.find({tenant, function_name, key});
+    if (found == keys_.end()) return std::nullopt;
+    return found->second;
+}
+
+void Scheduler::for_each(const std::function<void(const Invocation&)>& each) const {
+    for (const auto& [id, entry] : entries_) each(entry.invocation);
+}
+
+WaitInfo Scheduler::wait_info(const Invocation& invocation) const {
+    WaitInfo info;
+    if (invocation.state == State::scheduled) info.reason = WaitReason::not_before;
+    if (invocation.state == State::retrying) info.reason = WaitReason::backoff;
+    if (invocation.state != State::queued) return info;
+    const auto found = entries_.find(invocation.id);
+    const auto queue = functions_.find({invocation.tenant, invocation.function->name});
+    if (found == entries_.end() || queue == functions_.end()) return info;
+    const FunctionQueue& line = queue->second;
+    info.reason = limit_reached(line);
+    if (info.reason == WaitReason::none) info.reason = WaitReason::no_capacity;
+    if (!line.waiting.empty()) {
+        info.position = found->second.ticket - line.waiting.begin()->first + 1;
+        if (info.reason == WaitReason::function_limit && line.mean_run.count() > 0)
+            info.eta = line.expected_wait(*info.position);
+    }
+    return info;
+}
+
+void Scheduler::check_invariants() const {
+    std::size_t live = 0;
+    std::size_t running = 0;
+    std::size_t waiting = 0;
+    for (const auto& [id, entry] : entries_) {
+        const Invocation& invocation = entry.invocation;
+        LH_ASSERT(invocation.id == id);
+        std::size_t unended = 0;
+        for (const Attempt& attempt : invocation.attempts)
+            if (!attempt.outcome && !attempt.fenced) ++unended;
+        LH_ASSERT(unended == (holds_slot(invocation.state) ? 1U : 0U));
+        if (is_terminal(invocation.state)) continue;
+        ++live;
+        const FunctionQueue& queue = functions_.at({invocation.tenant, invocation.function->name});
+        LH_ASSERT(queue.waiting.contains(entry.ticket) == (invocation.state == State::queued));
+        if (invocation.state == State::queued) ++waiting;
+        if (!holds_slot(invocation.state)) continue;
+        ++running;
+        const Host* host = hosts_.find(invocation.current()->host);
+        LH_ASSERT(host != nullptr);
+        LH_ASSERT(host->attempts.contains({id, invocation.current()->number}));
+    }
+    LH_ASSERT(live == live_);
+    LH_ASSERT(running == running_);
+    LH_ASSERT(waiting == waiting_);
+    std::size_t by_tenant = 0;
+    for (const auto& [tenant, count] : running_by_tenant_) by_tenant += count;
+    LH_ASSERT(by_tenant == running_);
+}
+
+}  // namespace longhaul::gateway

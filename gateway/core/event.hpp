@@ -1,0 +1,102 @@
+// What the core is told: requests of callers, news of attempts, news of hosts. All values.
+#pragma once
+
+#include "longhaul/base/id.hpp"
+#include "longhaul/base/time.hpp"
+#include "longhaul/lifecycle/invocation.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace longhaul::gateway {
+
+struct SubmitRequest {
+    InvocationId id;
+    bool id_is_chosen = false;  // PUT: the same fingerprint again is the same invocation
+    TenantName tenant;
+    FunctionName function;
+    Content body;
+    SubmitOptions options;
+};
+
+struct SubmitAnswer {
+    InvocationId id;
+    bool replayed = false;  // the key or the id was known, with the same fingerprint
+};
+
+struct StopRequest {
+    InvocationId id;
+    TenantName tenant;
+    StopCause cause = StopCause::cancel;  // cancel or kill
+    std::string by;
+    std::string reason;
+    std::optional<Duration> grace;  // nothing: the function's own
+};
+
+// How an attempt ended, in its host's words.
+struct ReportedEnd {
+    AttemptOutcome outcome = AttemptOutcome::failed;
+    std::optional<FailureReason> reason{};
+    std::string message{};
+    std::string error_type{};
+    std::optional<int> exit_code{};
+    std::optional<int> signal{};
+    std::optional<int> http_status{};
+    StopCause stop_cause = StopCause::none;
+    bool sigkill_sent = false;
+    bool tree_gone = false;
+    std::optional<Content> result{};  // complete, or (content_is_remote) size and digest only
+    bool result_is_remote = false;
+};
+
+// One attempt's state, complete. `rank` as in PROTOCOL.md: 3 running, 4 stopping, 5 ended.
+struct AttemptReport {
+    InvocationId id;
+    AttemptNumber attempt = 0;
+    Token token;
+    HostId host;
+    InstanceId instance;
+    std::uint64_t version = 0;
+    std::uint8_t rank = 0;
+    std::optional<TimePoint> started_at{};
+    std::optional<ReportedEnd> end{};
+    StageTrace trace{};
+    Usage usage{};
+    std::optional<Progress> progress{};
+};
+
+inline constexpr std::uint8_t kRankRunning = 3;
+inline constexpr std::uint8_t kRankEnded = 5;
+
+// Why an attempt was certainly not started.
+enum class RouteFailure : std::uint8_t {
+    no_capacity,  // the host is full: not a route try, the queue TTL bounds it
+    unreachable,
+    refused,
+};
+
+struct HostNews {
+    HostId host;
+    Epoch epoch = 0;
+    std::uint64_t last_seq = 0;
+    std::string address;
+    std::uint32_t memory_mb = 0;
+    std::uint32_t instances_max = 0;
+    bool draining = false;
+    std::vector<std::pair<TenantName, FunctionName>> loaded{};  // with an idle instance
+};
+
+// Answer to a question about attempts (AskEffect).
+struct HostAnswer {
+    HostId host;
+    Epoch epoch = 0;
+    bool complete = false;  // every instance that the host ever journalled was found or proven dead
+    TimePoint asked_at{};
+    std::vector<AttemptReport> reports{};
+    std::vector<std::pair<InvocationId, AttemptNumber>> unknown{};
+};
+
+}  // namespace longhaul::gateway

@@ -1,0 +1,191 @@
+// Starting from records, and what hosts answer about the attempts that records name.
+#include "gateway/core/scheduler.hpp"
+
+#include "longhaul/base/assert.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace longhaul::gateway {
+namespace {
+
+constexpr int kStatusVersionBits = 24;  // changes within one revision under one owner term
+
+}  // namespace
+
+void Scheduler::load_function(const TenantName& tenant,
+                              std::shared_ptr<const FunctionSpec> function, bool paused,
+                              TimePoint updated_at) {
+    FunctionQueue& queue = functions_[{tenant, function->name}];
+    queue.tenant = tenant;
+    queue.name = function->name;
+    queue.current = std::move(function);
+    queue.paused = paused;
+    queue.updated_at = updated_at;
+}
+
+void Scheduler::load_invocation(Invocation invocation) {
+    LH_ASSERT(!begun_);
+    // Equal versions are one value again, as when they were accepted.
+    const auto queue = functions_.find({invocation.tenant, invocation.function->name});
+    if (queue != functions_.end() && queue->second.current &&
+        queue->second.current->version == invocation.function->version)
+        invocation.function = queue->second.current;
+    const InvocationId id = invocation.id;
+    if (!invocation.options.idempotency_key.empty())
+        keys_[{invocation.tenant, invocation.function->name, invocation.options.idempotency_key}] =
+            id;
+    Entry entry;
+    entry.invocation = std::move(invocation);
+    entries_.insert_or_assign(id, std::move(entry));
+}
+
+void Scheduler::replayed(const Record& record) {
+    LH_ASSERT(!begun_);
+    if (const auto* term = std::get_if<OwnerTermRecord>(&record)) {
+        owner_term_ = std::max(owner_term_, term->term);
+    } else if (const auto* put = std::get_if<FunctionPutRecord>(&record)) {
+        const FunctionQueue* old = function(put->tenant, put->function->name);
+        load_function(put->tenant, put->function, old && old->paused, put->at);
+    } else if (const auto* deleted = std::get_if<FunctionDeletedRecord>(&record)) {
+        functions_.erase({deleted->tenant, deleted->function});
+    } else if (const auto* limits = std::get_if<LimitsPutRecord>(&record)) {
+        run_limits_ = limits->limits;
+    } else if (const auto* pause = std::get_if<QueuePausedRecord>(&record)) {
+        const auto found = functions_.find({pause->tenant, pause->function});
+        if (found != functions_.end()) found->second.paused = pause->paused;
+    } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
+        // The view may have had it, and further on already.
+        if (!entries_.contains(accepted->invocation.id)) load_invocation(accepted->invocation);
+    } else if (const auto* purged = std::get_if<PurgedRecord>(&record)) {
+        entries_.erase(purged->id);
+    } else if (Entry* entry = find_entry(*invocation_of(record))) {
+        longhaul::apply(record, entry->invocation);
+    }
+}
+
+void Scheduler::begin(TimePoint now, Outcome& out) {
+    LH_ASSERT(!begun_);
+    next_turn_ = functions_.end();
+    last_now_ = now;
+    ++owner_term_;
+    out.records.push_back(OwnerTermRecord{0, owner_term_});
+
+    std::vector<Entry*> live;
+    for (auto& [id, entry] : entries_)
+        if (!is_terminal(entry.invocation.state)) live.push_back(&entry);
+    std::ranges::sort(live, [](const Entry* left, const Entry* right) {
+        return std::pair(left->invocation.created_at, left->invocation.id) <
+               std::pair(right->invocation.created_at, right->invocation.id);
+    });
+    for (Entry* entry : live) {
+        entry->ticket = next_ticket_++;  // accepted first, first in line
+        // Above what any reader saw under an earlier term (I5).
+        entry->invocation.status_version = owner_term_ << kStatusVersionBits;
+        // A take that the last owner sent has been answered by now or never reached the host.
+        entry->take_is_answered = true;
+        entry->take_answered_at = TimePoint{};
+        place(now, *entry);
+    }
+    begun_ = true;
+}
+
+void Scheduler::ask(const HostId& id, Outcome& out) {
+    const Host* host = hosts_.find(id);
+    if (!host || !host->known || host->attempts.empty()) return;
+    AskEffect effect;
+    effect.host = id;
+    effect.host_address = host->news.address;
+    effect.attempts.assign(host->attempts.begin(), host->attempts.end());
+    out.effects.push_back(std::move(effect));
+}
+
+// What runs on a host that was silent is no longer suspect, if the host is not.
+void Scheduler::heal(const HostId& id, Outcome& out) {
+    const Host* host = hosts_.find(id);
+    if (host->suspect) return;  // it was an older life of it that spoke
+    for (const auto& [invocation, attempt] : host->attempts) {
+        Entry* entry = find_entry(invocation);
+        LH_ASSERT(entry != nullptr);
+        entry->invocation.suspect = false;
+        changed(*entry, out);
+    }
+}
+
+void Scheduler::host_news(TimePoint now, const HostNews& news, Outcome& out) {
+    last_now_ = now;
+    const Host* before = hosts_.find(news.host);
+    const bool returned = before && before->suspect;
+    const bool asks = hosts_.announce(now, news);
+    if (returned) heal(news.host, out);
+    if (asks) ask(news.host, out);
+    grant(now, out);
+}
+
+void Scheduler::host_batch(TimePoint now, const HostId& host, Epoch epoch, std::uint64_t prev_seq,
+                           std::uint64_t last_seq, Outcome& out) {
+    last_now_ = now;
+    const Host* before = hosts_.find(host);
+    const bool returned = before && before->suspect;
+    const bool asks = hosts_.advance(now, host, epoch, prev_seq, last_seq);
+    if (returned) heal(host, out);
+    if (asks) ask(host, out);
+}
+
+void Scheduler::host_silent(TimePoint now, const HostId& host) {
+    hosts_.ask_at(host, now + limits_.ask_again);
+}
+
+// The host has it but may not have had our last word: what the last owner sent, or was about to
+// send, is sent again. Starts and stops are idempotent.
+void Scheduler::remind(const AttemptReport& known, Outcome& out) {
+    Entry* entry = find_attempt(known.id, known.attempt);
+    if (!entry || entry->ended || known.rank == kRankEnded) return;
+    if (entry->invocation.state == State::stopping) send_stop(*entry, out);
+    if (entry->invocation.state == State::dispatching && known.rank < kRankRunning)
+        start(*entry, out);
+}
+
+void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& out) {
+    last_now_ = now;
+    const Host* host = hosts_.find(answer.host);
+    if (!host) return;
+    if (answer.epoch < host->news.epoch) {
+        hosts_.ask_at(answer.host, now + limits_.ask_again);  // it was born again meanwhile
+        return;
+    }
+    for (const AttemptReport& known : answer.reports) {
+        report(now, known, out);
+        remind(known, out);
+    }
+    bool ask_later = false;
+    for (const auto& [id, attempt] : answer.unknown) {
+        Entry* entry = find_attempt(id, attempt);
+        if (!entry || entry->ended || entry->invocation.current()->host != answer.host) continue;
+        if (!answer.complete) {
+            ask_later = true;  // not every instance was found yet: absence is no evidence
+            continue;
+        }
+        // Absence counts only for what the host had answered for before it was asked.
+        const bool had_answered =
+            entry->take_is_answered && entry->take_answered_at <= answer.asked_at;
+        if (!had_answered) continue;
+        switch (entry->invocation.state) {
+        case State::dispatching:
+            start(*entry, out);  // never seen there: the same attempt, the same token
+            break;
+        case State::stopping:
+            send_stop(*entry, out);  // of an unknown attempt this is a fence
+            break;
+        default:
+            lose(now, *entry,
+                 "host " + answer.host.text + " (epoch " + std::to_string(answer.epoch) +
+                     ") found all its instances and does not know the attempt",
+                 out);
+        }
+    }
+    if (ask_later) hosts_.ask_at(answer.host, now + limits_.ask_again);
+    grant(now, out);
+}
+
+}  // namespace longhaul::gateway

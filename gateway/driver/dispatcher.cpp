@@ -1,0 +1,367 @@
+#include "gateway/driver/dispatcher.hpp"
+
+#include "gateway/driver/host_conversion.hpp"
+#include "gateway/driver/run_request.hpp"
+#include "longhaul/wire/host_messages.hpp"
+#include "longhaul/wire/problem_json.hpp"
+
+#include <algorithm>
+
+namespace longhaul::gateway {
+namespace {
+
+constexpr std::uint64_t kAnswerBytesMax = 8u << 20;
+
+Duration doubled(Duration backoff, Duration max) { return std::min(backoff * 2, max); }
+
+std::int64_t ms_until(TimePoint now, TimePoint when) {
+    return std::max<std::int64_t>(0, to_ms(when - now));
+}
+
+double ms_between(TimePoint from, TimePoint to) {
+    return static_cast<double>((to - from).count()) / 1000.0;
+}
+
+// queue: accept to dispatch; route: dispatch, made durable, to the take; take: the host's answer,
+// as seen from here. Then what the host says of its part.
+StageTrace route_stages(const StartEffect& effect, TimePoint took_from, TimePoint taken_at,
+                        const StageTrace& of_host) {
+    StageTrace stages{{"queue", ms_between(effect.created_at, effect.dispatched_at)},
+                      {"route", ms_between(effect.dispatched_at, took_from)},
+                      {"take", ms_between(took_from, taken_at)}};
+    for (const auto& stage : of_host)
+        if (stage.first != "take") stages.push_back(stage);
+    return stages;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(net::TaskGroup& tasks, const Scheduler& scheduler, Step step,
+                       port::Peer& peer, port::Clock& clock, BodyStore& bodies,
+                       DispatchLimits limits, Logger logger)
+    : tasks_(tasks),
+      scheduler_(scheduler),
+      step_(std::move(step)),
+      peer_(peer),
+      clock_(clock),
+      bodies_(bodies),
+      limits_(limits),
+      logger_(std::move(logger)) {}
+
+void Dispatcher::perform(const Effect& effect) {
+    if (const auto* to_start = std::get_if<StartEffect>(&effect)) {
+        if (starting_.emplace(to_start->id, to_start->attempt).second)
+            tasks_.start("start", start(*to_start));
+    } else if (const auto* to_stop = std::get_if<StopEffect>(&effect)) {
+        const Key key{to_stop->id, to_stop->attempt};
+        const bool is_new = stopping_.insert_or_assign(key, *to_stop).second;
+        if (is_new) tasks_.start("stop", stop(key));
+    } else if (const auto* to_fetch = std::get_if<FetchResultEffect>(&effect)) {
+        tasks_.start("fetch_result", fetch(*to_fetch));
+    } else if (const auto* to_ack = std::get_if<AckEffect>(&effect)) {
+        if (to_ack->host_address.empty()) return;  // it will report the end again
+        auto& waiting = acks_[to_ack->host_address];
+        waiting.push_back(*to_ack);
+        if (waiting.size() == 1) tasks_.start("ack", send_acks(to_ack->host_address));
+    } else if (const auto* to_ask = std::get_if<AskEffect>(&effect)) {
+        // What is asked while an answer is under way is about a later moment: it is asked after it.
+        const auto [place, is_new] = asking_.try_emplace(to_ask->host.text);
+        if (is_new)
+            tasks_.start("ask", ask(*to_ask));
+        else
+            place->second = *to_ask;
+    } else if (const auto* to_drop = std::get_if<DropFileEffect>(&effect)) {
+        tasks_.start("drop_file", bodies_.remove(to_drop->file));
+    }
+}
+
+void Dispatcher::refused(const StartEffect& effect, RouteFailure failure, const std::string& why) {
+    step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        scheduler.not_started(now, effect.id, effect.attempt, failure, why, out);
+    });
+}
+
+boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
+    const Key key{effect.id, effect.attempt};
+    Duration backoff = limits_.backoff_min;
+    bool start_is_unsure = false;
+    while (scheduler_.wants_start(effect.id, effect.attempt)) {
+        const Verdict verdict = co_await try_start(effect, start_is_unsure);
+        if (verdict == Verdict::done) break;
+        ++counters_.retries;
+        const TimePoint next_try = clock_.now() + backoff;
+        co_await clock_.wait_until(next_try);
+        backoff = doubled(backoff, limits_.backoff_max);
+    }
+    starting_.erase(key);
+}
+
+// One take and, if it succeeds, one start. A refused take has certainly started nothing, unless an
+// earlier start of this attempt went unanswered.
+boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEffect& effect,
+                                                                  bool& start_is_unsure) {
+    wire::TakeRequest take;
+    take.owner = wire::Owner{0, scheduler_.owner_term()};
+    take.key = wire::AttemptKey{effect.id, effect.attempt};
+    take.token = effect.token;
+    take.tenant = effect.tenant;
+    take.function = *effect.function;
+    const Duration limit = effect.function->load_timeout + limits_.take_margin;
+    take.ms_left = to_ms(limit);
+    port::PeerRequest request{"POST", "/v1/instances:take", {}, wire::to_json(take).dump()};
+    ++counters_.takes;
+    std::string address = effect.host_address;
+    const TimePoint took_from = clock_.now();
+    auto answer = co_await call_for_json(peer_, std::move(address), std::move(request), limit,
+                                         kAnswerBytesMax);
+    if (!answer) {
+        const Error& error = answer.error();
+        logger_.info("take_refused", {{"id", effect.id.text},
+                                      {"attempt", effect.attempt},
+                                      {"host", effect.host.text},
+                                      {"why", error.message}});
+        if (error.type == "load-failed" || error.type == "load-timeout") {
+            step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+                scheduler.load_failed(now, effect.id, effect.attempt, error.message, out);
+            });
+            co_return Verdict::done;
+        }
+        // The host's report will decide: it says that the attempt had started and ended there, or
+        // an earlier start of ours went unanswered. A newer owner's word would reach us as well.
+        if (start_is_unsure || error.type == "already-ended" || error.type == "stale-owner")
+            co_return Verdict::again;
+        refused(effect,
+                error.type == "no-capacity"       ? RouteFailure::no_capacity
+                : error.code == Errc::unreachable ? RouteFailure::unreachable
+                                                  : RouteFailure::refused,
+                error.message);
+        co_return Verdict::done;
+    }
+    auto taken = wire::decode<wire::TakeAnswer>(*answer);
+    if (!taken) {
+        refused(effect, RouteFailure::refused, taken.error().message);
+        co_return Verdict::done;
+    }
+    StageTrace stages = route_stages(effect, took_from, clock_.now(), taken->trace);
+    step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        scheduler.take_answered(now, effect.id, effect.attempt, Phase::connecting,
+                                std::move(stages), out);
+    });
+    std::string run_address = taken->address;
+    std::string run_token = taken->run_token;
+    co_return co_await send_invocation(effect, std::move(run_address), std::move(run_token),
+                                       start_is_unsure);
+}
+
+boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::send_invocation(const StartEffect& effect,
+                                                                        std::string address,
+                                                                        std::string run_token,
+                                                                        bool& start_is_unsure) {
+    if (!scheduler_.wants_start(effect.id, effect.attempt)) co_return Verdict::done;
+    port::PeerRequest request = run_request(effect, run_token, scheduler_.owner_term(),
+                                            ms_until(clock_.now(), effect.deadline));
+    if (!effect.body.file.empty()) {
+        Content body = effect.body;
+        auto stream = co_await bodies_.read(std::move(body), 0, effect.body.size);
+        if (!stream) {
+            refused(effect, RouteFailure::refused, stream.error().message);
+            co_return Verdict::done;
+        }
+        request.body_stream = std::move(*stream);
+        request.stream_bytes = effect.body.size;
+    }
+    ++counters_.starts;
+    auto answer = co_await call_for_json(peer_, std::move(address), std::move(request),
+                                         limits_.call_limit, kAnswerBytesMax);
+    if (!answer) {
+        const Error& error = answer.error();
+        logger_.info("start_refused", {{"id", effect.id.text},
+                                       {"attempt", effect.attempt},
+                                       {"host", effect.host.text},
+                                       {"why", error.message}});
+        const bool certain = error.code == Errc::unreachable || error.code == Errc::conflict ||
+                             error.code == Errc::invalid_argument ||
+                             error.code == Errc::overloaded || error.code == Errc::refused;
+        if (!certain) start_is_unsure = true;
+        if (start_is_unsure) co_return Verdict::again;
+        refused(effect,
+                error.code == Errc::unreachable ? RouteFailure::unreachable : RouteFailure::refused,
+                error.message);
+        co_return Verdict::done;
+    }
+    auto entry = wire::decode<wire::StatusEntry>(*answer);
+    if (!entry) {
+        start_is_unsure = true;
+        co_return Verdict::again;
+    }
+    step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        scheduler.report(now, to_report(*entry, effect.host, now), out);
+    });
+    co_return Verdict::done;
+}
+
+boost::asio::awaitable<void> Dispatcher::stop(Key key) {
+    Duration backoff = limits_.backoff_min;
+    std::uint32_t tries = 0;
+    while (true) {
+        const StopEffect effect = stopping_.at(key);
+        const bool wanted = effect.fence ? tries < limits_.fence_tries_max
+                                         : scheduler_.wants_stop(key.first, key.second);
+        if (!wanted || effect.host_address.empty()) break;
+        ++tries;
+        StopEffect order = effect;
+        const bool answered = co_await try_stop(std::move(order));
+        const StopEffect& latest = stopping_.at(key);
+        const bool unchanged = latest.cause == effect.cause && latest.fence == effect.fence &&
+                               latest.grace == effect.grace;
+        if (answered && unchanged) break;
+        if (answered) continue;  // escalated meanwhile: send that at once
+        ++counters_.retries;
+        const TimePoint next_try = clock_.now() + backoff;
+        co_await clock_.wait_until(next_try);
+        backoff = doubled(backoff, limits_.backoff_max);
+    }
+    stopping_.erase(key);
+}
+
+// True if the host has answered for good.
+boost::asio::awaitable<bool> Dispatcher::try_stop(StopEffect effect) {
+    wire::KillOrder order;
+    order.owner = wire::Owner{0, scheduler_.owner_term()};
+    order.key = wire::AttemptKey{effect.id, effect.attempt};
+    order.token = effect.token;
+    order.mode = effect.fence                        ? wire::KillMode::fence
+                 : effect.cause == StopCause::kill   ? wire::KillMode::kill
+                 : effect.cause == StopCause::cancel ? wire::KillMode::cancel
+                                                     : wire::KillMode::timeout;
+    order.grace_ms = to_ms(effect.grace);
+    const std::vector<wire::KillOrder> orders{order};
+    port::PeerRequest request{"POST", "/v1/kill:batch", {}, wire::to_json(orders).dump()};
+    ++counters_.stops;
+    auto answer = co_await call_for_json(peer_, std::move(effect.host_address), std::move(request),
+                                         limits_.call_limit, kAnswerBytesMax);
+    if (!answer) co_return false;
+    auto answers = wire::decode<std::vector<wire::KillAnswer>>(*answer);
+    if (!answers || answers->size() != 1) co_return false;
+    switch (answers->front().outcome) {
+    case wire::KillOutcome::fenced:
+        step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+            scheduler.stop_was_fence(now, effect.id, effect.attempt, out);
+        });
+        co_return true;
+    case wire::KillOutcome::stale:
+        logger_.error("owner_term_refused", {{"host", effect.host.text}});
+        co_return false;
+    case wire::KillOutcome::stopping:
+    case wire::KillOutcome::ended: break;
+    }
+    co_return true;  // its report follows
+}
+
+boost::asio::awaitable<void> Dispatcher::fetch(FetchResultEffect effect) {
+    const TimePoint give_up = clock_.now() + limits_.result_grace;
+    Duration backoff = limits_.backoff_min;
+    while (true) {
+        auto copied = co_await try_fetch(effect);
+        if (copied || clock_.now() >= give_up) {
+            step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+                scheduler.result_copied(now, effect.id, effect.attempt, std::move(copied), out);
+            });
+            co_return;
+        }
+        ++counters_.retries;
+        const TimePoint next_try = clock_.now() + backoff;
+        co_await clock_.wait_until(next_try);
+        backoff = doubled(backoff, limits_.backoff_max);
+    }
+}
+
+boost::asio::awaitable<Result<Content>> Dispatcher::try_fetch(const FetchResultEffect& effect) {
+    port::PeerRequest request{"GET", "/v1/invocations/" + effect.id.text + "/attempts/" +
+                                         std::to_string(effect.attempt) + "/result"};
+    std::string address = effect.host_address;
+    auto response = co_await peer_.call(std::move(address), std::move(request), limits_.call_limit);
+    if (!response) co_return response.error();
+    if (response->status != 200) {
+        auto body = co_await port::read_all(*response->body, kAnswerBytesMax);
+        co_return wire::error_from_problem(response->status, body ? *body : std::string());
+    }
+    std::string content_type = effect.expected.content_type;
+    const std::optional<std::uint64_t> expected_bytes = effect.expected.size;
+    auto stored = co_await bodies_.store(*response->body, effect.result_max,
+                                         std::move(content_type), expected_bytes);
+    if (!stored) co_return stored.error();
+    if (stored->sha256 != effect.expected.sha256) {
+        if (!stored->file.empty()) {
+            std::string file = stored->file;
+            co_await bodies_.remove(std::move(file));
+        }
+        co_return make_error(Errc::corrupt,
+                             "the result does not have the digest that was reported");
+    }
+    co_return std::move(*stored);
+}
+
+boost::asio::awaitable<void> Dispatcher::send_acks(std::string address) {
+    Duration backoff = limits_.backoff_min;
+    while (!acks_[address].empty()) {
+        std::vector<AckEffect>& waiting = acks_[address];
+        const std::size_t count = std::min(waiting.size(), wire::kBatchMax);
+        std::vector<wire::Ack> batch;
+        for (std::size_t index = 0; index < count; ++index)
+            batch.push_back(wire::Ack{wire::Owner{0, scheduler_.owner_term()},
+                                      wire::AttemptKey{waiting[index].id, waiting[index].attempt}});
+        port::PeerRequest request{"POST", "/v1/ack:batch", {}, wire::to_json(batch).dump()};
+        std::string to = address;
+        auto answer = co_await call_for_json(peer_, std::move(to), std::move(request),
+                                             limits_.call_limit, kAnswerBytesMax);
+        if (!answer) {
+            // An ack is lazy: a host that keeps an end reports it again when it is asked.
+            if (backoff >= limits_.backoff_max) break;
+            const TimePoint next_try = clock_.now() + backoff;
+            co_await clock_.wait_until(next_try);
+            backoff = doubled(backoff, limits_.backoff_max);
+            continue;
+        }
+        std::vector<AckEffect>& sent = acks_[address];
+        sent.erase(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(count));
+    }
+    acks_.erase(address);
+}
+
+boost::asio::awaitable<void> Dispatcher::ask(AskEffect effect) {
+    bool answered_all = true;
+    for (std::size_t first = 0; first < effect.attempts.size() && answered_all;
+         first += wire::kBatchMax) {
+        const std::size_t last = std::min(first + wire::kBatchMax, effect.attempts.size());
+        wire::StatusQuery query;
+        for (std::size_t index = first; index < last; ++index)
+            query.keys.push_back(
+                wire::AttemptKey{effect.attempts[index].first, effect.attempts[index].second});
+        const TimePoint asked_at = clock_.now();
+        port::PeerRequest request{"POST", "/v1/status:batch", {}, wire::to_json(query).dump()};
+        std::string address = effect.host_address;
+        auto answer = co_await call_for_json(peer_, std::move(address), std::move(request),
+                                             limits_.call_limit, kAnswerBytesMax);
+        answered_all = false;
+        if (!answer) break;
+        auto decoded = wire::decode<wire::StatusAnswer>(*answer);
+        if (!decoded || decoded->host != effect.host) break;
+        step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+            scheduler.host_answered(now, to_answer(*decoded, asked_at, now), out);
+        });
+        answered_all = true;
+    }
+    const std::optional<AskEffect> next = std::move(asking_.at(effect.host.text));
+    asking_.erase(effect.host.text);
+    if (next) {
+        perform(*next);
+        co_return;
+    }
+    if (!answered_all)
+        step_([&](Scheduler& scheduler, TimePoint now, Outcome&) {
+            scheduler.host_silent(now, effect.host);
+        });
+}
+
+}  // namespace longhaul::gateway

@@ -1,0 +1,59 @@
+// Feeds durable records to the view, behind the acknowledgement, on Workers.
+//
+// An error of the view makes lists answer 503 and is retried; it does not stop acknowledging.
+// Runs on one executor.
+#pragma once
+
+#include "gateway/ledger/view.hpp"
+#include "longhaul/base/log.hpp"
+#include "longhaul/net/notifier.hpp"
+#include "longhaul/port/clock.hpp"
+#include "longhaul/port/journal.hpp"
+#include "longhaul/port/workers.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace longhaul::gateway {
+
+class Feeder {
+public:
+    // `on_applied(position)` after each batch.
+    Feeder(boost::asio::any_io_executor executor, View& view, port::Journal& journal,
+           port::Workers& workers, port::Clock& clock, Logger logger,
+           std::function<void(port::Position)> on_applied);
+
+    void feed(std::vector<PositionedRecord> records);
+    [[nodiscard]] port::Position applied() const { return applied_; }
+    [[nodiscard]] std::size_t backlog() const { return pending_.size(); }
+    [[nodiscard]] const std::string& failure() const { return failure_; }
+
+    // True once everything up to `position` is applied; false at `until`.
+    boost::asio::awaitable<bool> wait_applied(port::Position position, TimePoint until);
+
+    boost::asio::awaitable<void> run();
+    void stop();
+
+private:
+    boost::asio::awaitable<void> trim_when_due();
+
+    View& view_;
+    port::Journal& journal_;
+    port::Workers& workers_;
+    port::Clock& clock_;
+    Logger logger_;
+    std::function<void(port::Position)> on_applied_;
+    net::Notifier work_;
+    net::Notifier done_;
+    std::vector<PositionedRecord> pending_;
+    port::Position applied_;
+    port::Position trimmed_at_;
+    std::string failure_;
+    bool stopping_ = false;
+};
+
+}  // namespace longhaul::gateway

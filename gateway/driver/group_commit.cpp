@@ -1,0 +1,80 @@
+#include "gateway/driver/group_commit.hpp"
+
+#include "gateway/ledger/record_codec.hpp"
+#include "longhaul/base/assert.hpp"
+
+#include <utility>
+
+namespace longhaul::gateway {
+
+GroupCommit::GroupCommit(boost::asio::any_io_executor executor, port::Journal& journal,
+                         Logger logger, OnDurable on_durable, OnFailure on_failure)
+    : journal_(journal),
+      logger_(std::move(logger)),
+      on_durable_(std::move(on_durable)),
+      on_failure_(std::move(on_failure)),
+      work_(executor),
+      done_(executor),
+      staged_(journal.opening().last),
+      durable_(journal.opening().last) {}
+
+port::Position GroupCommit::stage(std::vector<Record> records) {
+    if (records.empty()) return staged_;
+    staged_ += records.size();
+    for (Record& record : records) pending_.push_back(std::move(record));
+    work_.notify_all();
+    return staged_;
+}
+
+boost::asio::awaitable<Result<void>> GroupCommit::wait_durable(port::Position position) {
+    LH_ASSERT(position <= staged_);
+    while (durable_ < position) {
+        if (failed_)
+            co_return make_error(Errc::unavailable, "the journal cannot be written",
+                                 "store-unavailable");
+        co_await done_.wait();
+    }
+    co_return Result<void>{};
+}
+
+boost::asio::awaitable<void> GroupCommit::run() {
+    while (!failed_) {
+        if (pending_.empty()) {
+            if (stopping_) co_return;
+            co_await work_.wait();
+            continue;
+        }
+        std::vector<Record> batch = std::exchange(pending_, {});
+        std::vector<std::string> encoded;
+        encoded.reserve(batch.size());
+        for (const Record& record : batch) encoded.push_back(encode_record(record));
+        auto appended = co_await journal_.append(std::move(encoded));
+        if (!appended) {
+            fail(appended.error());
+            co_return;
+        }
+        LH_ASSERT(*appended == durable_ + batch.size());
+        std::vector<PositionedRecord> durable;
+        durable.reserve(batch.size());
+        for (Record& record : batch)
+            durable.push_back(PositionedRecord{++durable_, std::move(record)});
+        ++counters_.batches;
+        counters_.records += durable.size();
+        on_durable_(std::move(durable));
+        done_.notify_all();
+    }
+}
+
+void GroupCommit::stop() {
+    stopping_ = true;
+    work_.notify_all();
+}
+
+void GroupCommit::fail(const Error& error) {
+    failed_ = true;
+    logger_.error("journal_failed", {{"why", error.message}});
+    done_.notify_all();
+    on_failure_(error);
+}
+
+}  // namespace longhaul::gateway

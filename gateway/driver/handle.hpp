@@ -1,0 +1,207 @@
+// What the routes may ask of the gateway: the core, the journal, the view and the hosts as one.
+//
+// Every answer waits until what it shows is durable: a reader never sees a revision that could
+// vanish. Owns the loops (commit, feed, timers, status intake); start() and stop() are its life.
+//
+// Runs on one executor; only Workers run elsewhere.
+#pragma once
+
+#include "gateway/driver/dispatcher.hpp"
+#include "gateway/driver/event_feed.hpp"
+#include "gateway/driver/feeder.hpp"
+#include "gateway/driver/group_commit.hpp"
+#include "gateway/driver/watches.hpp"
+#include "longhaul/base/metrics.hpp"
+#include "longhaul/port/blob_store.hpp"
+#include "longhaul/port/bus.hpp"
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace longhaul::gateway {
+
+struct GatewayLimits {
+    SchedulerLimits scheduler{};
+    DispatchLimits dispatch{};
+    std::uint64_t package_max = 64u << 20;  // bytes of an uploaded package
+    Duration ended_retention = std::chrono::hours(24 * 7);
+    Duration purge_every = std::chrono::minutes(1);
+    Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
+};
+
+// The ports and stores that main() built; all outlive the gateway.
+struct GatewayPorts {
+    port::Clock& clock;
+    port::Random& random;
+    port::Workers& workers;
+    port::Journal& journal;
+    port::Peer& peer;
+    port::Bus& bus;
+    port::BlobStore& blobs;
+    View& view;
+    BodyStore& bodies;
+    BodyStore& uploads;  // packages on their way into the blob store
+};
+
+struct SubmitInput {
+    TenantName tenant;
+    FunctionName function;
+    std::optional<InvocationId> chosen_id{};
+    std::string content_type{};
+    SubmitOptions options{};     // without fingerprint
+    std::string options_text{};  // the Invocation-* headers as sent: part of the fingerprint
+    std::optional<std::uint64_t> content_length{};
+    port::ByteSource* body = nullptr;
+};
+
+struct Submitted {
+    InvocationId id;
+    bool replayed = false;
+};
+
+struct Snapshot {
+    Invocation invocation;
+    WaitInfo wait;
+};
+
+struct Package {
+    Digest digest;
+    std::uint64_t size = 0;
+    bool is_new = true;
+};
+
+struct OpenLog {
+    std::unique_ptr<port::ByteSource> bytes;
+    std::optional<std::uint64_t> first_byte;  // where in the attempt's log `bytes` begins
+};
+
+class Gateway {
+public:
+    Gateway(boost::asio::any_io_executor executor, GatewayPorts ports, const GatewayLimits& limits,
+            Logger logger, GroupCommit::OnFailure on_storage_failure);
+
+    // Recovers from view and journal, claims the next owner term, starts the loops.
+    boost::asio::awaitable<Result<void>> start();
+    // From now on submits answer 503 `draining`.
+    void refuse_new_work() { draining_ = true; }
+    // Nothing more goes out to hosts: for a stop that waits for what runs.
+    void hold_grants() { scheduler_.hold_grants(); }
+    // Kills everything that holds a slot.
+    void kill_running(const std::string& by);
+    // Persists what was taken in and ends the loops. Running work goes on at the hosts.
+    boost::asio::awaitable<void> stop();
+
+    // --- Submit. ---
+    boost::asio::awaitable<Result<Submitted>> submit(SubmitInput input);
+    // Whether a body may be sent at all: the function is there, its size allowed, its queue open.
+    [[nodiscard]] Result<void> may_submit(const SubmitInput& input) const;
+
+    // --- Read. Errc::not_found also for what belongs to another tenant. ---
+    boost::asio::awaitable<Result<Snapshot>> get(TenantName tenant, InvocationId id);
+    // The same, once revision or status version are greater, or it has ended, or at `until`.
+    boost::asio::awaitable<Result<Snapshot>> wait_change(TenantName tenant, InvocationId id,
+                                                         std::uint32_t revision,
+                                                         std::uint64_t status_version,
+                                                         TimePoint until);
+    boost::asio::awaitable<Result<Snapshot>> wait_end(TenantName tenant, InvocationId id,
+                                                      TimePoint until);
+    boost::asio::awaitable<Result<std::vector<Snapshot>>> list(ListQuery query);
+    // How many there are, by state; states without any are left out.
+    boost::asio::awaitable<Result<std::map<State, std::uint64_t>>> count(ListQuery query);
+    boost::asio::awaitable<Result<std::vector<HistoryEntry>>> history(TenantName tenant,
+                                                                      InvocationId id);
+    boost::asio::awaitable<Result<std::unique_ptr<port::ByteSource>>> read_result(
+        Content content, std::uint64_t offset, std::uint64_t length);
+    // The raw log of one attempt (wire/log_line.hpp) from its host. Errc::unavailable of type
+    // logs-unavailable if the host cannot be reached. `query` is passed on: "offset=0&follow=1".
+    boost::asio::awaitable<Result<OpenLog>> open_log(Snapshot snapshot, AttemptNumber attempt,
+                                                     std::string query);
+
+    // --- Control. ---
+    boost::asio::awaitable<Result<Snapshot>> stop_invocation(StopRequest request);
+
+    // --- Functions, hosts. ---
+    boost::asio::awaitable<Result<bool>> put_function(TenantName tenant, FunctionSpec function);
+    boost::asio::awaitable<Result<void>> delete_function(TenantName tenant, FunctionName name);
+    boost::asio::awaitable<Result<void>> pause(TenantName tenant, FunctionName name, bool paused);
+    boost::asio::awaitable<Result<Package>> upload_package(
+        std::optional<std::uint64_t> content_length, port::ByteSource& body);
+    boost::asio::awaitable<Result<bool>> has_package(Digest digest);
+
+    // Status news from a status service that has no bus to publish on.
+    void take_status(std::string_view subject, std::string_view payload);
+
+    [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
+    [[nodiscard]] EventFeed& events() { return events_; }
+    [[nodiscard]] Watches& watches() { return watches_; }
+    [[nodiscard]] port::Clock& clock() { return ports_.clock; }
+    [[nodiscard]] const GatewayLimits& limits() const { return limits_; }
+    [[nodiscard]] bool draining() const { return draining_; }
+    // Why lists may be incomplete or work is refused; nothing when all is well.
+    [[nodiscard]] std::optional<std::string> not_ready() const;
+    [[nodiscard]] MetricSamples metrics() const;
+
+private:
+    using StepBody = std::function<void(Scheduler&, TimePoint, Outcome&)>;
+
+    // recovery.cpp
+    boost::asio::awaitable<Result<void>> recover();
+
+    // gateway.cpp
+    port::Position step(const StepBody& body);
+    boost::asio::awaitable<void> settle(port::Position position, Outcome outcome);
+    boost::asio::awaitable<void> run_timers();
+    boost::asio::awaitable<void> run_retention();
+    void on_durable(std::vector<PositionedRecord> records);
+    void on_applied(port::Position position);
+    void take_host_announcement(std::string_view payload);
+    void take_status_batch(std::string_view payload);
+
+    // submissions.cpp
+    boost::asio::awaitable<Result<std::optional<Submitted>>> find_ended(const SubmitInput& input,
+                                                                        std::string fingerprint);
+
+    boost::asio::awaitable<Result<void>> keep_package(const Content& stored, Package& package);
+
+    // readings.cpp
+    boost::asio::awaitable<Result<Invocation>> read_view(TenantName tenant, InvocationId id);
+    boost::asio::awaitable<Result<void>> caught_up();
+
+    GatewayPorts ports_;
+    const GatewayLimits limits_;
+    Logger logger_;
+    net::TaskGroup loops_;
+    net::TaskGroup tasks_;
+    Scheduler scheduler_;
+    GroupCommit commits_;
+    Feeder feeder_;
+    Watches watches_;
+    EventFeed events_;
+    Dispatcher dispatcher_;
+    net::Notifier timers_changed_;
+    std::vector<std::unique_ptr<port::Subscription>> subscriptions_;
+
+    // Ended, in order, until the view has them. While somebody asks the view for a key, none is
+    // forgotten: else the key could be in neither place for a moment.
+    std::deque<std::pair<port::Position, InvocationId>> ended_;
+    std::size_t key_lookups_ = 0;
+    std::optional<TimePoint> timer_at_;
+    bool draining_ = false;
+    bool stopping_ = false;
+
+    struct Counters {
+        std::uint64_t submits = 0;
+        std::uint64_t replays = 0;
+        std::uint64_t refusals = 0;
+        std::map<State, std::uint64_t> ends{};
+        std::uint64_t bad_messages = 0;
+    };
+    Counters counters_;
+};
+
+}  // namespace longhaul::gateway

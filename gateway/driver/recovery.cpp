@@ -1,0 +1,65 @@
+// Start = view + tail of the journal.
+#include "gateway/driver/handle.hpp"
+#include "gateway/ledger/record_codec.hpp"
+
+#include <unordered_set>
+
+namespace longhaul::gateway {
+
+boost::asio::awaitable<Result<void>> Gateway::recover() {
+    auto snapshot = ports_.view.load();
+    if (!snapshot) co_return snapshot.error();
+    const port::JournalOpening opening = ports_.journal.opening();
+    if (!opening.cut_tail.empty())
+        logger_.warning("journal_tail_cut", {{"what", opening.cut_tail}});
+    if (snapshot->applied > opening.last)
+        co_return make_error(Errc::corrupt,
+                             "the view has applied position " + std::to_string(snapshot->applied) +
+                                 " but the journal ends at " + std::to_string(opening.last));
+    if (snapshot->applied + 1 < opening.first)
+        co_return make_error(Errc::corrupt,
+                             "the view ends at position " + std::to_string(snapshot->applied) +
+                                 " but the journal begins at " + std::to_string(opening.first));
+    scheduler_.load_owner_term(snapshot->owner_term);
+    scheduler_.load_limits(snapshot->limits);
+    for (StoredFunction& function : snapshot->functions)
+        scheduler_.load_function(function.tenant, function.current, function.paused,
+                                 function.updated_at);
+    for (Invocation& invocation : snapshot->live) scheduler_.load_invocation(std::move(invocation));
+
+    std::vector<PositionedRecord> tail;
+    auto replayed = ports_.journal.replay(
+        snapshot->applied + 1,
+        [&](port::Position position, std::string_view bytes) -> Result<void> {
+            auto record = decode_record(bytes);
+            if (!record)
+                return make_error(record.error().code, "position " + std::to_string(position) +
+                                                           ": " + record.error().message);
+            scheduler_.replayed(*record);
+            tail.push_back(PositionedRecord{position, std::move(*record)});
+            return {};
+        });
+    if (!replayed) co_return replayed.error();
+
+    std::unordered_set<std::string> bodies;
+    scheduler_.for_each([&](const Invocation& invocation) {
+        if (!invocation.body.file.empty()) bodies.insert(invocation.body.file);
+        if (invocation.result && !invocation.result->file.empty())
+            bodies.insert(invocation.result->file);
+    });
+    for (const PositionedRecord& positioned : tail) {
+        const Change* change = change_of(positioned.record);
+        if (change && is_terminal(change->state))
+            ended_.emplace_back(positioned.position, change->id);
+    }
+    feeder_.feed(std::move(tail));
+    auto ended_files = ports_.view.files();
+    if (!ended_files) co_return ended_files.error();
+    bodies.insert(ended_files->begin(), ended_files->end());
+    auto opened = co_await ports_.bodies.open(std::move(bodies));
+    if (!opened) co_return opened.error();
+    std::unordered_set<std::string> none;
+    co_return co_await ports_.uploads.open(std::move(none));
+}
+
+}  // namespace longhaul::gateway

@@ -1,0 +1,71 @@
+// The View over any key-value store: feeder, reader and purge put together.
+//
+// Invariants: those of view.hpp. apply() and purge_ended() exclude each other with a mutex, as a
+// purge reads what it erases; readers take no lock.
+#pragma once
+
+#include "gateway/ledger/view_feeder.hpp"
+#include "gateway/ledger/view_reader.hpp"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+namespace longhaul::gateway {
+
+class StoreView final : public View {
+public:
+    // Errc::unsupported if a newer longhaul laid the store out.
+    [[nodiscard]] static Result<std::unique_ptr<View>> open(std::unique_ptr<KeyValueStore> store,
+                                                            const ViewOptions& options);
+
+    // Use open().
+    StoreView(std::unique_ptr<KeyValueStore> store, const ViewOptions& options,
+              port::Position applied);
+
+    Result<void> apply(const std::vector<PositionedRecord>& records) override;
+    port::Position applied() const override { return applied_; }
+    Result<port::Position> persisted() override;
+    Result<void> flush() override { return store_->flush(); }
+    Result<ViewSnapshot> load() override;
+    Result<Invocation> get(const InvocationId& id) override { return reader_.get(id); }
+    Result<std::vector<HistoryEntry>> history(const InvocationId& id) override {
+        return reader_.history(id);
+    }
+    Result<std::vector<Invocation>> list_ended(const ListQuery& query) override {
+        return reader_.list_ended(query);
+    }
+    Result<std::uint64_t> count_ended(const ListQuery& query) override {
+        return reader_.count_ended(query);
+    }
+    Result<std::optional<StoredKey>> find_key(const TenantName& tenant,
+                                              const FunctionName& function, const std::string& key,
+                                              TimePoint now) override {
+        return reader_.find_key(tenant, function, key, now);
+    }
+    Result<std::vector<std::string>> purge_ended(TimePoint before, std::uint32_t max) override;
+    Result<std::vector<std::string>> files() override { return reader_.files(); }
+    Result<std::vector<StoredFunction>> versions(const TenantName& tenant,
+                                                 const FunctionName& function) override {
+        return reader_.versions(tenant, function);
+    }
+
+private:
+    [[nodiscard]] Result<std::vector<InvocationId>> ended_before(TimePoint before,
+                                                                 std::uint32_t max);
+
+    // Constant after construction.
+    const std::unique_ptr<KeyValueStore> store_;
+    const ViewOptions options_;
+
+    ViewReader reader_;
+
+    // Guarded by write_mutex_.
+    std::mutex write_mutex_;
+    ViewFeeder feeder_;
+
+    // Written by the feeder, read by all.
+    std::atomic<port::Position> applied_;
+};
+
+}  // namespace longhaul::gateway

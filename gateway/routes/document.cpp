@@ -1,0 +1,223 @@
+#include "gateway/routes/document.hpp"
+
+#include "longhaul/wire/function_json.hpp"
+
+#include <algorithm>
+
+namespace longhaul::gateway {
+namespace {
+
+using wire::Json;
+
+Json time_or_null(const std::optional<TimePoint>& point) {
+    return point ? Json(format_rfc3339(*point)) : Json();
+}
+
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+    return value ? Json(*value) : Json();
+}
+
+Json text_or_null(std::string_view text) { return text.empty() ? Json() : Json(text); }
+
+Json trace_document(const StageTrace& trace) {
+    Json stages = Json::object();
+    for (const auto& [stage, ms] : trace) stages.set(stage + "_ms", ms);
+    return stages;
+}
+
+Json usage_document(const Usage& usage) {
+    return Json::object()
+        .set("cpu_seconds", usage.cpu_seconds)
+        .set("max_rss_bytes", usage.max_rss_bytes);
+}
+
+Json stop_document(const Invocation& invocation) {
+    const Stop& stop = invocation.stop;
+    if (stop.cause == StopCause::none) return Json();
+    return Json::object()
+        .set("cause", to_string(stop.cause))
+        .set("by", text_or_null(stop.by))
+        .set("reason", text_or_null(stop.reason))
+        .set("at", format_rfc3339(stop.at))
+        .set("grace", format_duration(stop.grace))
+        .set("signal", stop.sigkill_sent ? Json("SIGKILL") : Json("SIGTERM"))
+        .set("confirmed", stop.confirmed);
+}
+
+Json failure_document(const Invocation& invocation) {
+    if (!invocation.failure) return Json();
+    const Failure& failure = *invocation.failure;
+    return Json::object()
+        .set("type", text_or_null(failure.type))
+        .set("reason", to_string(failure.reason))
+        .set("fault", to_string(failure.fault))
+        .set("message", failure.message)
+        .set("exit_code", or_null(failure.exit_code))
+        .set("signal", or_null(failure.signal))
+        .set("evidence", text_or_null(failure.evidence));
+}
+
+Json content_document(const std::optional<Content>& content) {
+    if (!content) return Json();
+    return Json::object()
+        .set("size", content->size)
+        .set("content_type", text_or_null(content->content_type))
+        .set("sha256", content->sha256);
+}
+
+Json labels_document(const Invocation& invocation) {
+    Json labels = Json::object();
+    for (const auto& [name, value] : invocation.options.labels) labels.set(name, value);
+    return labels;
+}
+
+Json links_document(const InvocationId& id) {
+    const std::string self = path_of(id);
+    return Json::object()
+        .set("self", self)
+        .set("result", self + "/result")
+        .set("logs", self + "/logs")
+        .set("events", self + "/events")
+        .set("attempts", self + "/attempts")
+        .set("cancel", self + "/cancel")
+        .set("kill", self + "/kill");
+}
+
+Json progress_document(const Invocation& invocation) {
+    if (!invocation.progress) return Json();
+    return Json::object()
+        .set("percent", invocation.progress->percent)
+        .set("message", invocation.progress->message)
+        .set("at", format_rfc3339(invocation.progress->at));
+}
+
+void set_waiting(Json& document, const Snapshot& snapshot) {
+    const WaitInfo& wait = snapshot.wait;
+    document.set("wait_reason", text_or_null(to_string(wait.reason)));
+    document.set("position", wait.position ? Json(*wait.position) : Json());
+    document.set("eta", wait.eta ? Json(format_duration(*wait.eta)) : Json());
+    document.set("health", snapshot.invocation.suspect ? "suspect" : "ok");
+}
+
+}  // namespace
+
+Json attempt_document(const Attempt& attempt) {
+    return Json::object()
+        .set("number", std::uint64_t{attempt.number})
+        .set("host", attempt.host.text)
+        .set("instance", text_or_null(attempt.instance.text))
+        .set("dispatched_at", format_rfc3339(attempt.dispatched_at))
+        .set("started_at", time_or_null(attempt.started_at))
+        .set("ended_at", time_or_null(attempt.ended_at))
+        .set("outcome", attempt.outcome ? Json(to_string(*attempt.outcome)) : Json())
+        .set("http_status", or_null(attempt.http_status))
+        .set("exit_code", or_null(attempt.exit_code))
+        .set("signal", or_null(attempt.signal))
+        .set("usage", usage_document(attempt.usage))
+        .set("trace", trace_document(attempt.trace));
+}
+
+Json invocation_document(const Snapshot& snapshot) {
+    const Invocation& invocation = snapshot.invocation;
+    Json attempts = Json::array();
+    for (const Attempt& attempt : invocation.attempts) attempts.push(attempt_document(attempt));
+    const Attempt* current = invocation.current();
+
+    Json document = Json::object();
+    document.set("id", invocation.id.text)
+        .set("tenant", invocation.tenant.text)
+        .set("function", invocation.function->name.text)
+        .set("version", invocation.function->version.text)
+        .set("state", to_string(invocation.state))
+        .set("phase", text_or_null(to_string(invocation.phase)))
+        .set("revision", std::uint64_t{invocation.revision})
+        .set("status_version", invocation.status_version)
+        .set("retry_of", invocation.retry_of ? Json(invocation.retry_of->text) : Json())
+        .set("cancel_requested", invocation.stop.cause >= StopCause::cancel)
+        .set("stop", stop_document(invocation))
+        .set("created_at", format_rfc3339(invocation.created_at))
+        .set("started_at", time_or_null(invocation.started_at))
+        .set("ended_at", time_or_null(invocation.ended_at))
+        .set("deadline", format_rfc3339(invocation.deadline))
+        .set("timeout", format_duration(invocation.timeout()))
+        .set("labels", labels_document(invocation));
+    set_waiting(document, snapshot);
+    document.set("progress", progress_document(invocation))
+        .set("attempts", std::move(attempts))
+        .set("usage", usage_document(current ? current->usage : Usage{}))
+        .set("result", content_document(invocation.result))
+        .set("error", failure_document(invocation))
+        .set("links", links_document(invocation.id));
+    return document;
+}
+
+Json history_document(const InvocationId& id, const HistoryEntry& entry) {
+    return Json::object()
+        .set("id", id.text)
+        .set("revision", std::uint64_t{entry.revision})
+        .set("at", format_rfc3339(entry.at))
+        .set("state", to_string(entry.state))
+        .set("attempt", entry.attempt == 0 ? Json() : Json(std::uint64_t{entry.attempt}))
+        .set("detail", text_or_null(entry.detail));
+}
+
+Json function_document(const FunctionQueue& queue) {
+    return wire::to_json(*queue.current);  // what was read can be written back
+}
+
+Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler) {
+    Json oldest;
+    if (!queue.waiting.empty()) {
+        const Invocation* first = scheduler.find(queue.waiting.begin()->second);
+        if (first) oldest = Json(format_rfc3339(first->created_at));
+    }
+    const double mean_seconds = static_cast<double>(to_ms(queue.mean_run)) / 1000.0;
+    WaitInfo first_wait;
+    if (!queue.waiting.empty())
+        if (const Invocation* first = scheduler.find(queue.waiting.begin()->second))
+            first_wait = scheduler.wait_info(*first);
+    return Json::object()
+        .set("function", queue.name.text)
+        .set("queued", std::uint64_t{queue.waiting.size()})
+        .set("running", std::uint64_t{queue.running})
+        .set("max_running", std::uint64_t{queue.current->max_running})
+        .set("max_queued", std::uint64_t{queue.current->max_queued})
+        .set("paused", queue.paused)
+        .set("oldest_queued_at", oldest)
+        .set("blocked_by", text_or_null(to_string(first_wait.reason)))
+        .set("drain_per_second",
+             mean_seconds > 0 ? Json(queue.current->max_running / mean_seconds) : Json());
+}
+
+Json host_document(const Host& host, TimePoint now) {
+    Json capacity = Json::object();
+    capacity.set("memory_mb", std::uint64_t{host.news.memory_mb})
+        .set("instances_max", std::uint64_t{host.news.instances_max});
+    return Json::object()
+        .set("host", host.news.host.text)
+        .set("address", host.news.address)
+        .set("epoch", host.news.epoch)
+        .set("reachable", host.known && !host.suspect)
+        .set("draining", host.news.draining)
+        .set("last_heard_ms_ago", to_ms(now - host.heard_at))
+        .set("attempts", std::uint64_t{host.attempts.size()})
+        .set("memory_used_mb", std::uint64_t{host.assigned_mb})
+        .set("capacity", std::move(capacity));
+}
+
+std::string etag_of(const Invocation& invocation) {
+    return "\"" + std::to_string(invocation.revision) + "." +
+           std::to_string(invocation.status_version) + "\"";
+}
+
+std::string retry_after(const Snapshot& snapshot) {
+    Duration wait = std::chrono::seconds(1);
+    if (snapshot.wait.eta)
+        wait = std::clamp<Duration>(*snapshot.wait.eta, wait, std::chrono::minutes(1));
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count());
+}
+
+std::string path_of(const InvocationId& id) { return "/v1/invocations/" + id.text; }
+
+}  // namespace longhaul::gateway

@@ -1,0 +1,26 @@
+// The documents of the public API (PROTOCOL.md, "Documents"): values in, JSON out.
+#pragma once
+
+#include "gateway/driver/handle.hpp"
+#include "longhaul/wire/json.hpp"
+
+#include <string>
+
+namespace longhaul::gateway {
+
+[[nodiscard]] wire::Json invocation_document(const Snapshot& snapshot);
+[[nodiscard]] wire::Json attempt_document(const Attempt& attempt);
+[[nodiscard]] wire::Json history_document(const InvocationId& id, const HistoryEntry& entry);
+[[nodiscard]] wire::Json function_document(const FunctionQueue& queue);
+[[nodiscard]] wire::Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler);
+[[nodiscard]] wire::Json host_document(const Host& host, TimePoint now);
+
+// `"revision.status_version"` of RFC 9110 ETag.
+[[nodiscard]] std::string etag_of(const Invocation& invocation);
+
+// When a poller should look again.
+[[nodiscard]] std::string retry_after(const Snapshot& snapshot);
+
+[[nodiscard]] std::string path_of(const InvocationId& id);
+
+}  // namespace longhaul::gateway

@@ -1,0 +1,103 @@
+#include "gateway/routes/table.hpp"
+
+#include "gateway/routes/handlers.hpp"
+
+namespace longhaul::gateway {
+namespace {
+
+using HandlerFunction = routes::Answer (*)(const Api&, net::Request&);
+
+constexpr Duration kPlain = std::chrono::seconds(30);
+constexpr Duration kEndless = Duration::zero();  // waits, streams and uploads limit themselves
+
+struct Entry {
+    const char* method;
+    const char* pattern;
+    HandlerFunction handler;
+    std::uint64_t body_max;
+    Duration deadline;
+};
+
+net::Route route(const Api& api, const Entry& entry) {
+    net::Route made;
+    made.method = entry.method;
+    made.pattern = entry.pattern;
+    made.handler = [&api, handler = entry.handler](net::Request& request) {
+        return handler(api, request);
+    };
+    made.body_max = entry.body_max;
+    made.deadline = entry.deadline;
+    return made;
+}
+
+template <std::size_t count>
+std::vector<net::Route> routes_of(const Api& api, const Entry (&entries)[count]) {
+    std::vector<net::Route> made;
+    for (const Entry& entry : entries) made.push_back(route(api, entry));
+    return made;
+}
+
+}  // namespace
+
+std::vector<net::Route> public_routes(const Api& api) {
+    using namespace routes;
+    const std::uint64_t json = api.options.document_max;
+    // The function's own body_max is checked by the handler, before the body is read.
+    const std::uint64_t body = std::uint64_t{1} << 40;
+    const std::uint64_t package = api.gateway.limits().package_max;
+    const Entry entries[] = {
+        // Submit.
+        {"POST", "/v1/functions/{fn}/invocations", submit, body, kEndless},
+        {"PUT", "/v1/functions/{fn}/invocations/{id}", submit_with_id, body, kEndless},
+        {"POST", "/v1/invocations:batch", not_available, json, kPlain},
+        // Read.
+        {"GET", "/v1/invocations", list_invocations, json, kPlain},
+        {"GET", "/v1/invocations:count", count_invocations, json, kPlain},
+        {"POST", "/v1/invocations:batchGet", batch_get, json, kPlain},
+        {"GET", "/v1/invocations/{id}", get_invocation, json, kEndless},
+        {"GET", "/v1/invocations/{id}/attempts", get_attempts, json, kPlain},
+        {"GET", "/v1/invocations/{id}/result", get_result, json, kEndless},
+        {"GET", "/v1/invocations/{id}/logs", get_logs, json, kEndless},
+        {"GET", "/v1/invocations/{id}/events", get_events, json, kEndless},
+        {"GET", "/v1/invocations/{id}/debug", not_available, json, kPlain},
+        {"GET", "/v1/events/stream", stream_events, json, kEndless},
+        // Control.
+        {"POST", "/v1/invocations/{id}/cancel", cancel_invocation, json, kPlain},
+        {"POST", "/v1/invocations/{id}/kill", kill_invocation, json, kPlain},
+        {"POST", "/v1/invocations/{id}/retry", not_available, json, kPlain},
+        {"PATCH", "/v1/invocations/{id}", not_available, json, kPlain},
+        {"DELETE", "/v1/invocations/{id}", not_available, json, kPlain},
+        {"POST", "/v1/invocations:cancel", not_available, json, kPlain},
+        {"POST", "/v1/invocations:kill", not_available, json, kPlain},
+        {"POST", "/v1/invocations:retry", not_available, json, kPlain},
+        {"POST", "/v1/invocations:purge", not_available, json, kPlain},
+        // Functions, limits, hosts.
+        {"GET", "/v1/functions", list_functions, json, kPlain},
+        {"GET", "/v1/functions/{fn}", get_function, json, kPlain},
+        {"PUT", "/v1/functions/{fn}", put_function, json, kPlain},
+        {"DELETE", "/v1/functions/{fn}", delete_function, json, kPlain},
+        {"POST", "/v1/functions/{fn}/versions", upload_version, package, kEndless},
+        {"GET", "/v1/functions/{fn}/queue", get_queue, json, kPlain},
+        {"POST", "/v1/functions/{fn}/queue/pause", pause_queue, json, kPlain},
+        {"POST", "/v1/functions/{fn}/queue/resume", resume_queue, json, kPlain},
+        {"POST", "/v1/functions/{fn}/queue/purge", not_available, json, kPlain},
+        {"GET", "/v1/limits", get_limits, json, kPlain},
+        {"PUT", "/v1/limits", not_available, json, kPlain},
+        {"GET", "/v1/dead-letters", not_available, json, kPlain},
+        {"POST", "/v1/dead-letters/{id}/redrive", not_available, json, kPlain},
+        {"GET", "/v1/hosts", list_hosts, json, kPlain},
+        {"GET", "/v1/instances", not_available, json, kPlain},
+        {"POST", "/v1/hosts/{host}/drain", not_available, json, kPlain},
+        {"GET", "/v1/hosts/{host}/drain", not_available, json, kPlain},
+    };
+    return routes_of(api, entries);
+}
+
+std::vector<net::Route> internal_routes(const Api& api) {
+    const Entry entries[] = {
+        {"POST", "/v1/status", routes::take_status, std::uint64_t{8} << 20, kPlain},
+    };
+    return routes_of(api, entries);
+}
+
+}  // namespace longhaul::gateway
