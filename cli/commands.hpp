@@ -1,0 +1,24 @@
+// All commands but `dev` (dev.hpp), in the order of `longhaul --help`.
+#pragma once
+
+#include "cli/command.hpp"
+
+#include <memory>
+
+namespace longhaul::cli {
+
+using CommandPtr = std::unique_ptr<Command>;
+
+[[nodiscard]] CommandPtr make_deploy(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_submit(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_get(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_wait(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_result(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_logs(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_cancel(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_kill(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_list(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_functions(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_version(CLI::App& app, const Globals& globals);
+
+}  // namespace longhaul::cli

@@ -1,0 +1,79 @@
+// A thin, typed client of the gateway's public API (PROTOCOL.md), for C++20 coroutines.
+//
+// Every function is one request, except the three that last: wait(), logs() with follow, and
+// submit(). Those live through a restart of the gateway: they connect again for reconnect_limit,
+// and go on where they were. A submit always has a key or an id, so that asking again makes no
+// second invocation.
+//
+// Errors are the server's own (code, message and problem type); Errc::unreachable says what to
+// check. Runs on the executor of the coroutine that calls it; not thread-safe. The client must
+// outlive its calls.
+#pragma once
+
+#include "longhaul/client/types.hpp"
+#include "longhaul/port/peer.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <string>
+#include <vector>
+
+namespace longhaul::client {
+
+class Client {
+public:
+    // `options.server` may be "http://host:port", "host:port" or "unix:/path"; anything else makes
+    // each call fail with Errc::invalid_argument.
+    Client(port::Peer& peer, ClientOptions options);
+
+    boost::asio::awaitable<Result<Submitted>> submit(SubmitRequest request);
+
+    // As it is now.
+    boost::asio::awaitable<Result<InvocationStatus>> get(InvocationId id);
+    // At its next change after `known`, its end, or after `wait`.
+    boost::asio::awaitable<Result<InvocationStatus>> get_after(InvocationStatus known,
+                                                               Duration wait);
+    // Until it has ended, or `each` says no. `each` sees the first status and then one at each
+    // change and at least one per `tick`.
+    boost::asio::awaitable<Result<InvocationStatus>> wait(InvocationId id, Duration tick,
+                                                          StatusSink each);
+
+    // Errc::conflict, "no-result" or "still-live", where there is none.
+    boost::asio::awaitable<Result<ResultInfo>> result(InvocationId id, ByteSink sink);
+    // Every line once, in order.
+    boost::asio::awaitable<Result<void>> logs(LogRequest request, LogSink sink);
+
+    // What it is after that: stopping, or ended. Errc::conflict "already-finished".
+    boost::asio::awaitable<Result<InvocationStatus>> cancel(StopRequest request);
+    boost::asio::awaitable<Result<InvocationStatus>> kill(StopRequest request);
+
+    boost::asio::awaitable<Result<ListPage>> list(ListFilter filter);
+
+    // Functions, as their documents.
+    boost::asio::awaitable<Result<wire::Json>> put_function(FunctionName name, wire::Json document);
+    boost::asio::awaitable<Result<wire::Json>> get_function(FunctionName name);
+    boost::asio::awaitable<Result<wire::Json>> list_functions();
+    boost::asio::awaitable<Result<void>> delete_function(FunctionName name);
+    // `archive` is a tar, tar.zst, tar.gz or zip.
+    boost::asio::awaitable<Result<Package>> upload_package(FunctionName name, std::string archive);
+
+private:
+    boost::asio::awaitable<Result<port::PeerResponse>> call(port::PeerRequest request,
+                                                            Duration limit);
+    boost::asio::awaitable<Result<wire::Json>> call_json(port::PeerRequest request, Duration limit);
+    boost::asio::awaitable<Result<Submitted>> submit_once(SubmitRequest request);
+    boost::asio::awaitable<Result<InvocationStatus>> stop(std::string verb, StopRequest request);
+    struct LogCursor;
+    boost::asio::awaitable<Result<void>> stream_logs(LogCursor& cursor, const LogSink& sink);
+    boost::asio::awaitable<Result<bool>> log_is_complete(LogCursor& cursor, const LogSink& sink);
+    [[nodiscard]] Error explain(Error error) const;
+
+    port::Peer& peer_;
+
+    // Constant after construction.
+    const ClientOptions options_;
+    std::string address_;
+    std::string address_problem_;
+};
+
+}  // namespace longhaul::client

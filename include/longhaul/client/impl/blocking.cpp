@@ -1,0 +1,93 @@
+#include "longhaul/client/blocking.hpp"
+
+#include "longhaul/client/client.hpp"
+#include "longhaul/net/client.hpp"
+#include "longhaul/net/task_group.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+namespace longhaul::client {
+namespace {
+
+// A submit without a key must not be sent twice because a pooled connection had gone stale.
+net::ClientOptions no_repeated_posts() {
+    net::ClientOptions options;
+    options.repeat_posts = false;
+    return options;
+}
+
+template <class T>
+boost::asio::awaitable<void> store(boost::asio::awaitable<Result<T>> operation,
+                                   std::optional<Result<T>>& out) {
+    out.emplace(co_await std::move(operation));
+}
+
+}  // namespace
+
+struct BlockingClient::Impl {
+    explicit Impl(ClientOptions options)
+        : peer(context.get_executor(), no_repeated_posts()), client(peer, std::move(options)) {}
+
+    // Runs the loop until the one operation has ended.
+    template <class T>
+    Result<T> run(boost::asio::awaitable<Result<T>> operation) {
+        std::optional<Result<T>> result;
+        net::TaskGroup tasks(context.get_executor(), Logger());
+        tasks.start("client call", store(std::move(operation), result));
+        context.restart();
+        while (tasks.size() > 0 && context.run_one() > 0) {
+        }
+        if (!result) return make_error(Errc::internal, "the call ended without an answer");
+        return std::move(*result);
+    }
+
+    boost::asio::io_context context{1};
+    net::HttpPeer peer;
+    Client client;
+};
+
+BlockingClient::BlockingClient(ClientOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+BlockingClient::~BlockingClient() = default;
+
+Result<Submitted> BlockingClient::submit(SubmitRequest request) {
+    return impl_->run(impl_->client.submit(std::move(request)));
+}
+Result<InvocationStatus> BlockingClient::get(InvocationId id) {
+    return impl_->run(impl_->client.get(std::move(id)));
+}
+Result<InvocationStatus> BlockingClient::wait(InvocationId id, Duration tick, StatusSink each) {
+    return impl_->run(impl_->client.wait(std::move(id), tick, std::move(each)));
+}
+Result<ResultInfo> BlockingClient::result(InvocationId id, ByteSink sink) {
+    return impl_->run(impl_->client.result(std::move(id), std::move(sink)));
+}
+Result<void> BlockingClient::logs(LogRequest request, LogSink sink) {
+    return impl_->run(impl_->client.logs(std::move(request), std::move(sink)));
+}
+Result<InvocationStatus> BlockingClient::cancel(StopRequest request) {
+    return impl_->run(impl_->client.cancel(std::move(request)));
+}
+Result<InvocationStatus> BlockingClient::kill(StopRequest request) {
+    return impl_->run(impl_->client.kill(std::move(request)));
+}
+Result<ListPage> BlockingClient::list(ListFilter filter) {
+    return impl_->run(impl_->client.list(std::move(filter)));
+}
+Result<wire::Json> BlockingClient::put_function(FunctionName name, wire::Json document) {
+    return impl_->run(impl_->client.put_function(std::move(name), std::move(document)));
+}
+Result<wire::Json> BlockingClient::get_function(FunctionName name) {
+    return impl_->run(impl_->client.get_function(std::move(name)));
+}
+Result<wire::Json> BlockingClient::list_functions() {
+    return impl_->run(impl_->client.list_functions());
+}
+Result<void> BlockingClient::delete_function(FunctionName name) {
+    return impl_->run(impl_->client.delete_function(std::move(name)));
+}
+Result<Package> BlockingClient::upload_package(FunctionName name, std::string archive) {
+    return impl_->run(impl_->client.upload_package(std::move(name), std::move(archive)));
+}
+
+}  // namespace longhaul::client
