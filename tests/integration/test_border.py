@@ -1,0 +1,43 @@
+"""What a later version brings is refused by name, and nothing is left behind."""
+
+from harness import equal, problem
+
+
+def test_headers(dev):
+    dev.put_function('echo', command=['cat'])
+    before = dev.count()
+    for name, value in (('Invocation-Not-Before', '1h'), ('Invocation-Retry', '3'),
+                        ('Invocation-Concurrency-Key', 'k'),
+                        ('Invocation-Callback-URL', 'http://127.0.0.1:1/'), ('Priority', 'u=1')):
+        answer = dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value})
+        problem(answer, 501, 'not-available', name)
+    equal(dev.count(), before, 'invocations')
+
+
+def test_function_fields(dev):
+    basis = {'mode': 'exec', 'command': ['true']}
+    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2), ('mode', 'http'),
+                          ('sidecar', {'command': ['mesh']}), ('reserved', 1),
+                          ('callbacks', ['http://127.0.0.1:1/'])):
+        answer = dev.request('PUT', '/v1/functions/later', {**basis, member: value})
+        problem(answer, 501, 'not-available', member.split('.')[0])
+    problem(dev.request('GET', '/v1/functions/later'), 404, 'unknown-function')
+
+
+def test_their_defaults_are_accepted(dev):
+    dev.put_function('plain', command=['true'], retry={'max_attempts': 1}, concurrency=1,
+                     sidecar=None, reserved=0, callbacks=[])
+
+
+def test_routes(dev):
+    dev.put_function('echo', command=['cat'])
+    document, _ = dev.run('echo')
+    own = f'/v1/invocations/{document["id"]}'
+    for method, path in (('POST', '/v1/invocations:batch'), ('PATCH', own),
+                         ('POST', own + '/retry'), ('GET', own + '/debug'),
+                         ('DELETE', own), ('PUT', '/v1/limits'),
+                         ('POST', '/v1/invocations:cancel'),
+                         ('POST', '/v1/invocations:kill'), ('POST', '/v1/invocations:retry'),
+                         ('POST', '/v1/invocations:purge'), ('GET', '/v1/dead-letters')):
+        problem(dev.request(method, path, b'{}' if method != 'GET' else None), 501,
+                'not-available')
