@@ -229,7 +229,9 @@ void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumb
     entry->take_is_answered = true;
     entry->take_answered_at = now;
     entry->invocation.phase = phase;
-    entry->invocation.current()->trace = std::move(stages);
+    // A repeated take finds the instance ready: the first one tells what the way there took.
+    StageTrace& trace = entry->invocation.current()->trace;
+    if (trace.empty()) trace = std::move(stages);
     changed(*entry, out);
 }
 

@@ -68,6 +68,7 @@ struct AttemptReport {
     std::optional<Progress> progress{};
 };
 
+inline constexpr std::uint8_t kRankStarting = 2;  // its runtime agent has the start
 inline constexpr std::uint8_t kRankRunning = 3;
 inline constexpr std::uint8_t kRankEnded = 5;
 

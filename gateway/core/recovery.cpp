@@ -142,7 +142,7 @@ void Scheduler::remind(const AttemptReport& known, Outcome& out) {
     Entry* entry = find_attempt(known.id, known.attempt);
     if (!entry || entry->ended || known.rank == kRankEnded) return;
     if (entry->invocation.state == State::stopping) send_stop(*entry, out);
-    if (entry->invocation.state == State::dispatching && known.rank < kRankRunning)
+    if (entry->invocation.state == State::dispatching && known.rank < kRankStarting)
         start(*entry, out);
 }
 

@@ -191,6 +191,8 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::send_invocation(const St
     }
     auto entry = wire::decode<wire::StatusEntry>(*answer);
     if (!entry) {
+        logger_.warning("start_answer_unreadable",
+                        {{"id", effect.id.text}, {"why", entry.error().message}});
         start_is_unsure = true;
         co_return Verdict::again;
     }

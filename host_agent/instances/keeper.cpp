@@ -1,6 +1,8 @@
 #include "host_agent/instances/keeper.hpp"
 
+#include "longhaul/process/cgroup.hpp"
 #include "longhaul/process/pidfd.hpp"
+#include "longhaul/process/tree.hpp"
 
 #include <sys/wait.h>
 
@@ -114,7 +116,23 @@ asio::awaitable<void> Keeper::watch(InstanceId id, InstanceProcess process) {
     }
     // Ours, unless an earlier life of the host agent started it, or a Reaper collects it.
     ::waitpid(pid_of(process), nullptr, WNOHANG);
+    InstanceId of = id;
+    co_await sweep(std::move(of), process.uid);
     dead(id);
+}
+
+// A runtime agent that was killed could not end its tree: the parent-death signal took its child,
+// not what that had let loose. Cgroup and user tell what is left; it goes before anybody hears
+// that the run is lost.
+asio::awaitable<void> Keeper::sweep(InstanceId id, std::uint32_t uid) {
+    bool swept = false;
+    std::function<void()> job = [&swept, &id, uid] {
+        const auto cgroup = process::Cgroup::find(id.text);
+        swept = process::kill_orphans(cgroup, uid, kKillWait);
+        cgroup.remove();
+    };
+    co_await workers_.run(std::move(job));
+    if (!swept) logger_.warning("orphans_linger", {{"instance", id.text}});
 }
 
 void Keeper::dead(const InstanceId& id) {

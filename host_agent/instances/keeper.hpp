@@ -73,6 +73,7 @@ private:
     boost::asio::awaitable<void> watch(InstanceId id, InstanceProcess process);
     boost::asio::awaitable<void> end(InstanceId id);
     boost::asio::awaitable<void> clean(InstanceId id);
+    boost::asio::awaitable<void> sweep(InstanceId id, std::uint32_t uid);
     void dead(const InstanceId& id);
 
     // Constant after construction.

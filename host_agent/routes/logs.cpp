@@ -6,8 +6,8 @@
 namespace longhaul::host_agent::routes {
 namespace {
 
-// ?offset=BYTES (into the file), ?tail=LINES (from the end, instead; with ?stream=o|e of that stream
-// alone), ?follow=1.
+// ?offset=BYTES (into the file), ?tail=LINES (from the end, instead; with ?stream=o|e of that
+// stream alone), ?follow=1.
 struct LogQuery {
     std::uint64_t offset = 0;
     std::uint64_t tail = 0;

@@ -6,14 +6,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -22,6 +25,8 @@
 
 namespace longhaul::process {
 namespace {
+
+constexpr int kLookAgainMs = 2;
 
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
@@ -116,6 +121,17 @@ bool nothing_left(pid_t root, const Cgroup& cgroup) {
     return (!members || members->empty()) && descendants_of(root).empty();
 }
 
+std::vector<ProcessId> processes_of(uid_t uid) {
+    std::vector<ProcessId> result;
+    for (const pid_t pid : numbers_in("/proc")) {
+        struct stat about {};
+        const std::string path = "/proc/" + std::to_string(pid);
+        if (::stat(path.c_str(), &about) == 0 && about.st_uid == uid)
+            add_if_alive(read_proc_stat(pid), result);
+    }
+    return result;
+}
+
 }  // namespace
 
 std::optional<ProcStat> read_proc_stat(pid_t pid) {
@@ -193,6 +209,24 @@ void reset_peak_memory(pid_t pid) {
     const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     // proc(5): 5 resets the peak to what is resident now.
     if (file && ::write(file.get(), "5", 1) != 1) return;
+}
+
+bool kill_orphans(const Cgroup& cgroup, uid_t uid, Duration limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (true) {
+        std::vector<ProcessId> left = uid == 0 ? std::vector<ProcessId>{} : processes_of(uid);
+        const auto members = cgroup.members();
+        if (members)
+            for (const pid_t member : *members) add_if_alive(read_proc_stat(member), left);
+        if (left.empty()) return true;
+        if (std::chrono::steady_clock::now() >= until) return false;
+        cgroup.kill();
+        for (const ProcessId& process : left)
+            if (const auto pidfd = open_process(process.pid, process.start_time))
+                static_cast<void>(send_signal(*pidfd, SIGKILL));
+        // An orphan's end is nobody's to be told of: it is looked for again.
+        static_cast<void>(::poll(nullptr, 0, kLookAgainMs));
+    }
 }
 
 }  // namespace longhaul::process
