@@ -214,10 +214,10 @@ private:
         std::fprintf(stderr, "\nlonghaul dev: no new work; waiting for %s (Ctrl-C again kills)\n",
                      named_running().c_str());
         net::TaskGroup waiting{executor_, logger_};
-        bool interrupted = false;
-        waiting.start("second_signal", note_signal(interrupted));
-        while (!gateway_.running().empty() && !interrupted) co_await pause();
-        if (interrupted) {
+        int second = 0;
+        waiting.start("second_signal", note_signal(second));
+        while (!gateway_.running().empty() && second == 0) co_await pause();
+        if (second == SIGINT) {
             gateway_.kill_running("longhaul dev, interrupted twice");
             const TimePoint until = clock_.now() + kKillLimit;
             while (!gateway_.running().empty() && clock_.now() < until) co_await pause();
@@ -226,10 +226,7 @@ private:
         co_await waiting.join();
     }
 
-    boost::asio::awaitable<void> note_signal(bool& interrupted) {
-        co_await signals_.next();
-        interrupted = true;
-    }
+    boost::asio::awaitable<void> note_signal(int& signal) { signal = co_await signals_.next(); }
 
     boost::asio::awaitable<void> pause() {
         const TimePoint next = clock_.now() + kLookEvery;

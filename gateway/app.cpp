@@ -158,8 +158,8 @@ boost::asio::awaitable<Result<void>> App::start() {
 }
 
 void App::refuse_new_work() {
+    // The gateway refuses what is new itself; to read, cancel and kill stays possible.
     parts_->gateway->refuse_new_work();
-    parts_->public_server->refuse_new_work();
 }
 
 boost::asio::awaitable<void> App::stop() {

@@ -21,6 +21,8 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("limits.connections_max", config.connections_max, 1, 1'000'000, "connections");
     reader.duration("hosts.suspect_after", scheduler.hosts.suspect_after, 1s, 1h);
     reader.duration("hosts.grace", scheduler.hosts.host_grace, 1s, 24h);
+    if (scheduler.hosts.host_grace <= scheduler.hosts.suspect_after)
+        reader.problem("hosts.grace", "must be more than hosts.suspect_after");
     reader.duration("hosts.call_limit", config.limits.dispatch.call_limit, 100ms, 5min);
     reader.duration("hosts.result_grace", config.limits.dispatch.result_grace, 1s, 24h);
     reader.duration("retention.ended", config.limits.ended_retention, 1min, 24h * 3650);

@@ -1,6 +1,11 @@
 #include "gateway/core/deadline_heap.hpp"
 
 namespace longhaul::gateway {
+namespace {
+
+constexpr std::size_t kStaleMax = 64;
+
+}  // namespace
 
 void DeadlineHeap::set(const InvocationId& id, TimePoint at) {
     auto [place, is_new] = armed_.try_emplace(id, at);
@@ -8,7 +13,19 @@ void DeadlineHeap::set(const InvocationId& id, TimePoint at) {
         if (place->second == at) return;
         place->second = at;
     }
-    heap_.emplace(at, id);
+    // Deadlines lie a day ahead, most invocations end within minutes: what is stale goes in time.
+    if (heap_.size() > 2 * armed_.size() + kStaleMax)
+        rebuild();
+    else
+        heap_.emplace(at, id);
+}
+
+void DeadlineHeap::rebuild() {
+    std::vector<Item> items;
+    items.reserve(armed_.size());
+    for (const auto& [id, at] : armed_) items.emplace_back(at, id);
+    heap_ = std::priority_queue<Item, std::vector<Item>, std::greater<>>(std::greater<>{},
+                                                                         std::move(items));
 }
 
 void DeadlineHeap::clear(const InvocationId& id) { armed_.erase(id); }

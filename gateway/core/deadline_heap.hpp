@@ -32,6 +32,7 @@ public:
 private:
     using Item = std::pair<TimePoint, InvocationId>;
     void drop_stale();
+    void rebuild();
 
     std::priority_queue<Item, std::vector<Item>, std::greater<>> heap_;
     std::unordered_map<InvocationId, TimePoint> armed_;

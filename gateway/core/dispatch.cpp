@@ -74,9 +74,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
         return SubmitAnswer{*known, true};
     }
 
-    if (queue.waiting.size() >= queue.current->max_queued)
-        return queue_full(queue, queue.current->max_queued, "function");
-    if (waiting_ >= limits_.queued_max) return queue_full(queue, limits_.queued_max, "gateway");
+    if (auto room = has_room(queue); !room) return room.error();
     if (request.options.deadline && *request.options.deadline <= now)
         return make_error(Errc::invalid_argument, "Invocation-Deadline is in the past",
                           "invalid-header");
@@ -105,6 +103,13 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     out.records.push_back(AcceptedRecord{placed.invocation});
     if (starts) start(placed, out);
     return SubmitAnswer{id, false};
+}
+
+Result<void> Scheduler::has_room(const FunctionQueue& queue) const {
+    if (queue.waiting.size() >= queue.current->max_queued)
+        return queue_full(queue, queue.current->max_queued, "function");
+    if (waiting_ >= limits_.queued_max) return queue_full(queue, limits_.queued_max, "gateway");
+    return {};
 }
 
 WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
@@ -210,8 +215,8 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
         Failure report;
         report.reason = FailureReason::route;
         report.fault = fault_of(report.reason);
-        report.message = "no host could start it after " +
-                         std::to_string(tries) + " tries; the last: " + why;
+        report.message =
+            "no host could start it after " + std::to_string(tries) + " tries; the last: " + why;
         end_unstarted(now, *entry, Trigger::route_exhausted, std::move(report), out);
     } else {
         requeue(now, *entry, Trigger::not_started, tries, out);

@@ -120,6 +120,7 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
     if (report.progress) entry->invocation.progress = report.progress;
     entry->invocation.current()->usage = report.usage;
     changed(*entry, out);
+    grant(now, out);
 }
 
 void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {

@@ -118,10 +118,10 @@ HostTable::Due HostTable::tick(TimePoint now) {
         }
         if (!host.suspect && host.heard_at + times_.suspect_after <= now) {
             host.suspect = true;
+            host.suspect_at = now;
             due.suspect.push_back(id);
         }
-        if (!host.attempts.empty() && host.heard_at + times_.host_grace <= now)
-            due.gone.push_back(id);
+        if (!host.attempts.empty() && host.suspect && gone_at(host) <= now) due.gone.push_back(id);
     }
     return due;
 }
@@ -131,10 +131,18 @@ std::optional<TimePoint> HostTable::next_deadline() const {
     for (const auto& [id, host] : hosts_) {
         keep_earliest(next, host.full_until);
         keep_earliest(next, host.ask_at);
-        if (!host.suspect) keep_earliest(next, host.heard_at + times_.suspect_after);
-        if (!host.attempts.empty()) keep_earliest(next, host.heard_at + times_.host_grace);
+        if (!host.suspect)
+            keep_earliest(next, host.heard_at + times_.suspect_after);
+        else if (!host.attempts.empty())
+            keep_earliest(next, gone_at(host));
     }
     return next;
+}
+
+// Counted from when the silence was noticed: a pause of our own (a suspended machine) must not look
+// like one of the hosts.
+TimePoint HostTable::gone_at(const Host& host) const {
+    return host.suspect_at + std::max(Duration::zero(), times_.host_grace - times_.suspect_after);
 }
 
 const Host* HostTable::find(const HostId& id) const {

@@ -28,6 +28,7 @@ struct Host {
     TimePoint heard_at{};
     bool known = false;  // announced since the start; else only named by records
     bool suspect = false;
+    TimePoint suspect_at{};  // when its silence was noticed, where suspect
     std::optional<TimePoint> full_until{};
     std::optional<TimePoint> ask_at{};  // a question is due
     std::set<std::pair<InvocationId, AttemptNumber>> attempts{};
@@ -74,6 +75,8 @@ public:
     [[nodiscard]] const std::map<HostId, Host>& all() const { return hosts_; }
 
 private:
+    [[nodiscard]] TimePoint gone_at(const Host& host) const;
+
     const HostTimes times_;
     std::map<HostId, Host> hosts_;
 };

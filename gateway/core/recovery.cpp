@@ -130,6 +130,7 @@ void Scheduler::host_batch(TimePoint now, const HostId& host, Epoch epoch, std::
     const bool asks = hosts_.advance(now, host, epoch, prev_seq, last_seq);
     if (returned) heal(host, out);
     if (asks) ask(host, out);
+    grant(now, out);  // a host that was full may have room again
 }
 
 void Scheduler::host_silent(TimePoint now, const HostId& host) {

@@ -134,6 +134,8 @@ public:
     // Whether this attempt is still the one to start: the driver asks before each try.
     [[nodiscard]] bool wants_start(const InvocationId& id, AttemptNumber attempt) const;
     [[nodiscard]] bool wants_stop(const InvocationId& id, AttemptNumber attempt) const;
+    // Whether one more may wait; queue-full, with limit and scope, if not. REQUIRES queue.current.
+    [[nodiscard]] Result<void> has_room(const FunctionQueue& queue) const;
     [[nodiscard]] WaitInfo wait_info(const Invocation& invocation) const;
     [[nodiscard]] const FunctionQueue* function(const TenantName& tenant,
                                                 const FunctionName& name) const;

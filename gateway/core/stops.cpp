@@ -89,6 +89,7 @@ void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out)
     record.stop = std::move(stop);
     commit(entry, std::move(record), out);
     send_stop(entry, out);
+    grant(now, out);
 }
 
 void Scheduler::send_stop(const Entry& entry, Outcome& out) const {

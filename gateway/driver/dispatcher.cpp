@@ -120,16 +120,16 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
                                       {"attempt", effect.attempt},
                                       {"host", effect.host.text},
                                       {"why", error.message}});
+        // The host's report will decide: it says that the attempt had started and ended there, or
+        // an earlier start of ours went unanswered. A newer owner's word would reach us as well.
+        if (start_is_unsure || error.type == "already-ended" || error.type == "stale-owner")
+            co_return Verdict::again;
         if (error.type == "load-failed" || error.type == "load-timeout") {
             step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
                 scheduler.load_failed(now, effect.id, effect.attempt, error.message, out);
             });
             co_return Verdict::done;
         }
-        // The host's report will decide: it says that the attempt had started and ended there, or
-        // an earlier start of ours went unanswered. A newer owner's word would reach us as well.
-        if (start_is_unsure || error.type == "already-ended" || error.type == "stale-owner")
-            co_return Verdict::again;
         refused(effect,
                 error.type == "no-capacity"       ? RouteFailure::no_capacity
                 : error.code == Errc::unreachable ? RouteFailure::unreachable
@@ -139,6 +139,7 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
     }
     auto taken = wire::decode<wire::TakeAnswer>(*answer);
     if (!taken) {
+        if (start_is_unsure) co_return Verdict::again;
         refused(effect, RouteFailure::refused, taken.error().message);
         co_return Verdict::done;
     }
@@ -164,6 +165,7 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::send_invocation(const St
         Content body = effect.body;
         auto stream = co_await bodies_.read(std::move(body), 0, effect.body.size);
         if (!stream) {
+            if (start_is_unsure) co_return Verdict::again;
             refused(effect, RouteFailure::refused, stream.error().message);
             co_return Verdict::done;
         }

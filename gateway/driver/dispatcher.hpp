@@ -82,8 +82,8 @@ private:
     Logger logger_;
 
     std::set<Key> starting_;
-    std::map<Key, StopEffect> stopping_;                  // the latest order for each
-    std::map<std::string, std::vector<AckEffect>> acks_;  // by address, waiting to be sent
+    std::map<Key, StopEffect> stopping_;                      // the latest order for each
+    std::map<std::string, std::vector<AckEffect>> acks_;      // by address, waiting to be sent
     std::map<std::string, std::optional<AskEffect>> asking_;  // by host: what to ask it next
     Counters counters_;
 };

@@ -31,9 +31,11 @@ public:
     explicit EventFeed(boost::asio::any_io_executor executor, std::size_t kept_max = 10'000)
         : changed_(executor), kept_max_(kept_max) {}
 
+    // What came up to `position` was before our time: not kept.
+    void begin_at(port::Position position) { dropped_ = position; }
     void publish(FeedItem item);
     [[nodiscard]] port::Position last() const {
-        return items_.empty() ? 0 : items_.back().position;
+        return items_.empty() ? dropped_ : items_.back().position;
     }
 
     // What came after the cursor, at most `max`; nothing if some of it is no longer kept.

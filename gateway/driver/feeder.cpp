@@ -5,8 +5,10 @@
 namespace longhaul::gateway {
 namespace {
 
-// The view is flushed and the journal trimmed after this many records: about 64 MiB of journal.
+// The view is flushed and the journal trimmed after this many records,
 constexpr port::Position kTrimEvery = 200'000;
+constexpr std::uint64_t kTrimBytes = std::uint64_t{256} << 20;  // or once it is this large
+constexpr port::Position kTrimLeast = 5'000;                    // but not for less than this
 constexpr Duration kRetryAfter = std::chrono::seconds(1);
 
 }  // namespace
@@ -23,7 +25,7 @@ Feeder::Feeder(boost::asio::any_io_executor executor, View& view, port::Journal&
       work_(executor),
       done_(executor),
       applied_(view.applied()),
-      trimmed_at_(view.applied()) {}
+      trimmed_at_(journal.opening().first - 1) {}
 
 void Feeder::feed(std::vector<PositionedRecord> records) {
     for (PositionedRecord& record : records) pending_.push_back(std::move(record));
@@ -69,7 +71,9 @@ boost::asio::awaitable<void> Feeder::run() {
 }
 
 boost::asio::awaitable<void> Feeder::trim_when_due() {
-    if (applied_ - trimmed_at_ < kTrimEvery) co_return;
+    const bool due = applied_ - trimmed_at_ >= kTrimEvery ||
+                     (journal_.bytes() > kTrimBytes && applied_ - trimmed_at_ >= kTrimLeast);
+    if (!due) co_return;
     trimmed_at_ = applied_;
     Result<port::Position> persisted = port::Position{0};
     std::function<void()> job = [this, &persisted] {

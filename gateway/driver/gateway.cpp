@@ -10,12 +10,24 @@
 namespace longhaul::gateway {
 namespace {
 
-constexpr std::uint32_t kPurgeBatch = 1'000;
+constexpr std::uint32_t kPurgeBatch = 20'000;  // each minute: above what ends, in the long run
 constexpr Duration kIdleTimer = std::chrono::hours(1);
 
 bool ends(const Record& record) {
     const Change* change = change_of(record);
     return change && is_terminal(change->state);
+}
+
+// As the record says it: the core may be further on already, with what is not durable yet.
+HistoryEntry entry_of(const Record& record, const Invocation& now) {
+    HistoryEntry entry = rows::history_entry(record, now);
+    if (const Change* change = change_of(record)) {
+        entry.revision = change->revision;
+        entry.state = change->state;
+    } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
+        entry = rows::history_entry(record, accepted->invocation);
+    }
+    return entry;
 }
 
 }  // namespace
@@ -34,7 +46,7 @@ Gateway::Gateway(boost::asio::any_io_executor executor, GatewayPorts ports,
           [this](std::vector<PositionedRecord> records) { on_durable(std::move(records)); },
           std::move(on_storage_failure)),
       feeder_(executor, ports.view, ports.journal, ports.workers, ports.clock, logger,
-              [this](port::Position position) { on_applied(position); }),
+              [this](port::Position) { on_applied(); }),
       watches_(executor),
       events_(executor),
       dispatcher_(
@@ -45,6 +57,7 @@ Gateway::Gateway(boost::asio::any_io_executor executor, GatewayPorts ports,
 boost::asio::awaitable<Result<void>> Gateway::start() {
     auto recovered = co_await recover();
     if (!recovered) co_return recovered.error();
+    events_.begin_at(commits_.durable());
     loops_.start("commit", commits_.run());
     loops_.start("feed", feeder_.run());
     loops_.start("timers", run_timers());
@@ -132,15 +145,24 @@ void Gateway::on_durable(std::vector<PositionedRecord> records) {
         if (invocation)
             events_.publish(FeedItem{positioned.position, *id, invocation->tenant,
                                      invocation->function->name,
-                                     rows::history_entry(positioned.record, *invocation)});
+                                     entry_of(positioned.record, *invocation)});
         watches_.notify(*id);
     }
     feeder_.feed(std::move(records));
 }
 
-void Gateway::on_applied(port::Position position) {
-    if (key_lookups_ > 0) return;
-    while (!ended_.empty() && ended_.front().first <= position) {
+Gateway::ViewReading::ViewReading(Gateway& gateway)
+    : gateway_(gateway), place_(gateway.view_readings_.insert(gateway.feeder_.applied())) {}
+
+Gateway::ViewReading::~ViewReading() {
+    gateway_.view_readings_.erase(place_);
+    gateway_.on_applied();
+}
+
+void Gateway::on_applied() {
+    port::Position forgettable = feeder_.applied();
+    if (!view_readings_.empty()) forgettable = std::min(forgettable, *view_readings_.begin());
+    while (!ended_.empty() && ended_.front().first <= forgettable) {
         scheduler_.forget(ended_.front().second);
         ended_.pop_front();
     }

@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace longhaul::gateway {
+namespace {
+
+// Well below what a journal takes in one batch, and enough to make a sync worth its while.
+constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
+
+}  // namespace
 
 GroupCommit::GroupCommit(boost::asio::any_io_executor executor, port::Journal& journal,
                          Logger logger, OnDurable on_durable, OnFailure on_failure)
@@ -44,10 +50,9 @@ boost::asio::awaitable<void> GroupCommit::run() {
             co_await work_.wait();
             continue;
         }
-        std::vector<Record> batch = std::exchange(pending_, {});
+        std::vector<Record> batch;
         std::vector<std::string> encoded;
-        encoded.reserve(batch.size());
-        for (const Record& record : batch) encoded.push_back(encode_record(record));
+        take_batch(batch, encoded);
         auto appended = co_await journal_.append(std::move(encoded));
         if (!appended) {
             fail(appended.error());
@@ -62,6 +67,19 @@ boost::asio::awaitable<void> GroupCommit::run() {
         counters_.records += durable.size();
         on_durable_(std::move(durable));
         done_.notify_all();
+    }
+}
+
+// From the front, at least one, up to the size that one write should have; the rest is next.
+void GroupCommit::take_batch(std::vector<Record>& batch, std::vector<std::string>& encoded) {
+    std::size_t bytes = 0;
+    while (!pending_.empty()) {
+        std::string text = encode_record(pending_.front());
+        if (!batch.empty() && bytes + text.size() > kBatchBytes) return;
+        bytes += text.size();
+        encoded.push_back(std::move(text));
+        batch.push_back(std::move(pending_.front()));
+        pending_.pop_front();
     }
 }
 

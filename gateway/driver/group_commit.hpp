@@ -16,6 +16,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
@@ -51,6 +52,7 @@ public:
     [[nodiscard]] const Counters& counters() const { return counters_; }
 
 private:
+    void take_batch(std::vector<Record>& batch, std::vector<std::string>& encoded);
     void fail(const Error& error);
 
     port::Journal& journal_;
@@ -59,7 +61,7 @@ private:
     OnFailure on_failure_;
     net::Notifier work_;
     net::Notifier done_;
-    std::vector<Record> pending_;
+    std::deque<Record> pending_;
     port::Position staged_;
     port::Position durable_;
     bool failed_ = false;

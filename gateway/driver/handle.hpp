@@ -19,6 +19,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -142,6 +143,7 @@ public:
     [[nodiscard]] port::Clock& clock() { return ports_.clock; }
     [[nodiscard]] const GatewayLimits& limits() const { return limits_; }
     [[nodiscard]] bool draining() const { return draining_; }
+    [[nodiscard]] bool stopping() const { return stopping_; }
     // Why lists may be incomplete or work is refused; nothing when all is well.
     [[nodiscard]] std::optional<std::string> not_ready() const;
     [[nodiscard]] MetricSamples metrics() const;
@@ -158,7 +160,7 @@ private:
     boost::asio::awaitable<void> run_timers();
     boost::asio::awaitable<void> run_retention();
     void on_durable(std::vector<PositionedRecord> records);
-    void on_applied(port::Position position);
+    void on_applied();
     void take_host_announcement(std::string_view payload);
     void take_status_batch(std::string_view payload);
 
@@ -186,10 +188,23 @@ private:
     net::Notifier timers_changed_;
     std::vector<std::unique_ptr<port::Subscription>> subscriptions_;
 
-    // Ended, in order, until the view has them. While somebody asks the view for a key, none is
-    // forgotten: else the key could be in neither place for a moment.
+    // Ended, in order, until the view has them. Who reads the view and then the core holds back
+    // what the view applied after the read began: else it could be in neither place for a moment.
+    class ViewReading {
+    public:
+        explicit ViewReading(Gateway& gateway);
+        ~ViewReading();
+        ViewReading(const ViewReading&) = delete;
+        ViewReading& operator=(const ViewReading&) = delete;
+
+        [[nodiscard]] port::Position began_at() const { return *place_; }
+
+    private:
+        Gateway& gateway_;
+        std::multiset<port::Position>::iterator place_;
+    };
     std::deque<std::pair<port::Position, InvocationId>> ended_;
-    std::size_t key_lookups_ = 0;
+    std::multiset<port::Position> view_readings_;
     std::optional<TimePoint> timer_at_;
     bool draining_ = false;
     bool stopping_ = false;

@@ -114,6 +114,7 @@ boost::asio::awaitable<Result<void>> Gateway::caught_up() {
 boost::asio::awaitable<Result<std::vector<Snapshot>>> Gateway::list(ListQuery query) {
     auto ready = co_await caught_up();
     if (!ready) co_return ready.error();
+    const ViewReading reading{*this};
     Result<std::vector<Invocation>> ended = std::vector<Invocation>{};
     std::function<void()> job = [this, &query, &ended] { ended = ports_.view.list_ended(query); };
     co_await ports_.workers.run(std::move(job));
@@ -146,7 +147,7 @@ boost::asio::awaitable<Result<std::map<State, std::uint64_t>>> Gateway::count(Li
     if (!ready) co_return ready.error();
     std::map<State, std::uint64_t> counts;
     Result<void> counted;
-    const port::Position applied_before = feeder_.applied();
+    const ViewReading reading{*this};
     std::function<void()> job = [this, &query, &counts, &counted] {
         for (int number = 1; number <= kStateCount && counted; ++number) {
             const auto state = static_cast<State>(number);
@@ -165,7 +166,7 @@ boost::asio::awaitable<Result<std::map<State, std::uint64_t>>> Gateway::count(Li
     // Ended ones that the view had when it counted are still in the core for a moment.
     std::set<InvocationId> not_in_view;
     for (const auto& [position, id] : ended_)
-        if (position > applied_before) not_in_view.insert(id);
+        if (position > reading.began_at()) not_in_view.insert(id);
     scheduler_.for_each([&](const Invocation& invocation) {
         if (!matches(invocation, query)) return;
         if (!is_terminal(invocation.state) || not_in_view.contains(invocation.id))

@@ -9,6 +9,25 @@
 namespace longhaul::gateway {
 namespace {
 
+// A file of a body store that goes away with its holder, unless it is kept.
+class StoredFile {
+public:
+    StoredFile(net::TaskGroup& tasks, BodyStore& store, std::string file)
+        : tasks_(tasks), store_(store), file_(std::move(file)) {}
+    ~StoredFile() {
+        if (!file_.empty()) tasks_.start("drop_file", store_.remove(std::move(file_)));
+    }
+    StoredFile(const StoredFile&) = delete;
+    StoredFile& operator=(const StoredFile&) = delete;
+
+    void keep() { file_.clear(); }
+
+private:
+    net::TaskGroup& tasks_;
+    BodyStore& store_;
+    std::string file_;
+};
+
 Error no_such_function(const FunctionName& name) {
     return make_error(Errc::not_found, "there is no function \"" + name.text + "\"",
                       "unknown-function");
@@ -53,6 +72,9 @@ Result<void> Gateway::may_submit(const SubmitInput& input) const {
     const FunctionQueue* queue = scheduler_.function(input.tenant, input.function);
     if (!queue) return no_such_function(input.function);
     const std::uint64_t limit = queue->current->body_max;
+    // What may be known already (a key, an id) is told so whatever the queue.
+    if (!input.chosen_id && input.options.idempotency_key.empty())
+        if (auto room = scheduler_.has_room(*queue); !room) return room;
     if (input.content_length && *input.content_length > limit)
         return body_too_large(*input.content_length, limit);
     return {};
@@ -75,11 +97,14 @@ boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
         co_return body.error();
     }
     const std::string fingerprint = fingerprint_of(input, *body);
-    const std::string file = body->file;
+    // Dropped again unless the core takes it, also when the client leaves in between.
+    StoredFile file{tasks_, ports_.bodies, body->file};
 
     Result<Submitted> answer = make_error(Errc::internal, "not submitted");
     std::optional<Submitted> known;
+    std::optional<ViewReading> reading;  // until the core has been asked as well
     if (input.chosen_id || !input.options.idempotency_key.empty()) {
+        reading.emplace(*this);
         auto found = co_await find_ended(input, fingerprint);
         if (!found)
             answer = found.error();
@@ -87,7 +112,6 @@ boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
             answer = **found;
         known = found ? *found : std::nullopt;
         if (!found || known) {
-            if (!file.empty()) co_await ports_.bodies.remove(file);
             if (known) ++counters_.replays;
             co_return answer;
         }
@@ -110,7 +134,8 @@ boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
         answer = taken ? Result<Submitted>(Submitted{taken->id, taken->replayed})
                        : Result<Submitted>(taken.error());
     });
-    if ((!answer || answer->replayed) && !file.empty()) co_await ports_.bodies.remove(file);
+    reading.reset();
+    if (answer && !answer->replayed) file.keep();
     if (!answer) {
         ++counters_.refusals;
         co_return answer;
@@ -126,7 +151,6 @@ boost::asio::awaitable<Result<std::optional<Submitted>>> Gateway::find_ended(
     const SubmitInput& input, std::string fingerprint) {
     Result<std::optional<StoredKey>> found = std::optional<StoredKey>{};
     const TimePoint now = ports_.clock.now();
-    ++key_lookups_;
     std::function<void()> job = [this, &input, &found, now] {
         const std::string& key = input.options.idempotency_key;
         if (!key.empty()) {
@@ -145,7 +169,6 @@ boost::asio::awaitable<Result<std::optional<Submitted>>> Gateway::find_ended(
             found = StoredKey{invocation->id, invocation->options.fingerprint, TimePoint{}};
     };
     co_await ports_.workers.run(std::move(job));
-    --key_lookups_;
     if (!found) co_return found.error();
     if (!*found) co_return std::optional<Submitted>{};
     if ((*found)->fingerprint != fingerprint)
@@ -236,10 +259,9 @@ boost::asio::awaitable<Result<Package>> Gateway::upload_package(
     auto stored =
         co_await ports_.uploads.store(body, limits_.package_max, std::string(), content_length);
     if (!stored) co_return stored.error();
+    const StoredFile file{tasks_, ports_.uploads, stored->file};  // the blob store has its own copy
     Package package{Digest{"sha256:" + stored->sha256}, stored->size, true};
     Result<void> kept = co_await keep_package(*stored, package);
-    std::string file = stored->file;
-    co_await ports_.uploads.remove(std::move(file));
     if (!kept) co_return kept.error();
     co_return package;
 }
@@ -247,8 +269,8 @@ boost::asio::awaitable<Result<Package>> Gateway::upload_package(
 boost::asio::awaitable<Result<void>> Gateway::keep_package(const Content& stored,
                                                            Package& package) {
     const Error no_archive =
-        make_error(Errc::invalid_argument,
-                   "the package is no tar, tar.zst, tar.gz or zip archive", "invalid-package");
+        make_error(Errc::invalid_argument, "the package is no tar, tar.zst, tar.gz or zip archive",
+                   "invalid-package");
     if (stored.file.empty()) co_return no_archive;
     Content head = stored;
     const std::uint64_t head_bytes = std::min<std::uint64_t>(stored.size, 512);

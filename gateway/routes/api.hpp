@@ -35,7 +35,7 @@ struct Addressed {
 };
 [[nodiscard]] Result<Addressed> addressed(const Api& api, const net::Request& request);
 
-// ?name=30s: nothing if absent; refused if malformed or above `max`.
+// ?name=30s: nothing if absent; refused if malformed; at most `max`, whatever was asked.
 [[nodiscard]] Result<std::optional<Duration>> duration_query(const net::Request& request,
                                                              std::string_view name, Duration max);
 

@@ -47,6 +47,7 @@ public:
             port::Clock& clock = api_.gateway.clock();
             const TimePoint until = clock.now() + api_.options.stream_heartbeat;
             const bool changed = co_await watch_.wait(seen, clock, until);
+            if (api_.gateway.stopping()) co_return std::string();  // it ends; clients reconnect
             if (!changed) co_return std::string(net::kSseHeartbeat);
         }
         co_return std::string();
@@ -100,6 +101,7 @@ public:
             port::Clock& clock = api_.gateway.clock();
             const TimePoint until = clock.now() + api_.options.stream_heartbeat;
             const bool changed = co_await feed.wait(clock, until);
+            if (api_.gateway.stopping()) co_return std::string();  // it ends; clients reconnect
             if (!changed) co_return std::string(net::kSseHeartbeat);
         }
     }

@@ -67,6 +67,9 @@ Result<void> read_parameter(const std::string& name, const std::string& value, L
     return {};
 }
 
+// A follower must not spin where waits return at once.
+Error is_stopping() { return make_error(Errc::unavailable, "the gateway is stopping", "stopping"); }
+
 }  // namespace
 
 Result<LogQuery> parse_log_query(const net::Request& request) {
@@ -93,6 +96,7 @@ boost::asio::awaitable<Result<std::string>> LogReader::read() {
             if (*next == Next::waiting) {
                 auto woken = co_await wait_for_change();
                 if (!woken) co_return woken.error();
+                if (api_.gateway.stopping()) co_return is_stopping();
                 if (*woken == Next::waiting && query_.format == LogFormat::sse)
                     co_return std::string(net::kSseHeartbeat);
             }
@@ -118,6 +122,7 @@ boost::asio::awaitable<Result<std::string>> LogReader::read() {
             } else {
                 auto woken = co_await wait_for_change();
                 if (!woken) co_return woken.error();
+                if (api_.gateway.stopping()) co_return is_stopping();
             }
             continue;
         }
@@ -150,6 +155,9 @@ boost::asio::awaitable<Result<LogReader::Next>> LogReader::open_next() {
     if (next->number != query_.attempt) query_.offset = 0;
     query_.attempt = next->number;
     last_look_ = next->outcome.has_value();
+    // One byte back: unless that one ends a line, the offset lies inside one, which is skipped.
+    skips_to_line_ = query_.offset > 0 && !query_.tail;
+    if (skips_to_line_) --query_.offset;
     std::string parameters = "offset=" + std::to_string(query_.offset);
     if (query_.follow && !last_look_) parameters += "&follow=1";
     if (query_.tail) parameters += "&tail=" + std::to_string(*query_.tail);
@@ -187,7 +195,9 @@ void LogReader::take(std::string_view chunk, std::string& out) {
         const std::size_t end = partial_.find('\n', start);
         if (end == std::string::npos) break;
         query_.offset += end + 1 - start;
-        take_line(std::string_view(partial_).substr(start, end - start), query_.offset, out);
+        if (!skips_to_line_)
+            take_line(std::string_view(partial_).substr(start, end - start), query_.offset, out);
+        skips_to_line_ = false;
         start = end + 1;
     }
     partial_.erase(0, start);

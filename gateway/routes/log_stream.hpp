@@ -49,6 +49,7 @@ private:
     std::unique_ptr<port::ByteSource> source_{};
     std::string partial_{};   // bytes of a line that has not ended
     bool last_look_ = false;  // the attempt had ended when its log was opened
+    bool skips_to_line_ = false;  // reading began before an offset that may lie inside a line
     bool finished_ = false;
     std::uint32_t seen_revision_ = 0;
 };

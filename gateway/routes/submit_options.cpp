@@ -104,6 +104,8 @@ Result<std::string> key_header(const net::Request& request) {
     // A structured-field string is quoted; bare is accepted as well.
     if (key.size() >= 2 && key.front() == '"' && key.back() == '"')
         key = key.substr(1, key.size() - 2);
+    if (key.find('"') != std::string_view::npos)
+        return invalid(kHeader, "holds a quote that is not closed");
     if (key.empty()) return invalid(kHeader, "is empty");
     if (key.size() > kKeyBytesMax)
         return invalid(kHeader, "is longer than " + std::to_string(kKeyBytesMax) + " bytes");

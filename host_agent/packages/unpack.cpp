@@ -76,7 +76,8 @@ public:
 
     Result<void> add(archive* reader, archive_entry* entry) {
         const char* name = archive_entry_pathname(entry);
-        const std::string_view path = name != nullptr ? name : "";
+        // A copy: the entry lets go of its name when it is given another.
+        const std::string path = name != nullptr ? name : "";
         if (++done_.entries > limits_.entries_max)
             return make_error(
                 Errc::too_large,

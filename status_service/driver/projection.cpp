@@ -54,8 +54,9 @@ Result<wire::ReportAnswer> Projection::report(wire::Report report) {
     if (answer.snapshot_please) ++counters_.snapshots_asked;
     // Of a new host or epoch the announcement goes first: who learns of it is then ready for its
     // changes. Otherwise last: its last_seq would look like a gap before the changes it counts.
+    const bool fresh = verdict->new_epoch || !announcements_.contains(host);
     const std::string announcement = "longhaul.v1.hosts." + host.text;
-    if (verdict->new_epoch) publish(announcement, wire::to_json(report.host));
+    if (fresh) publish(announcement, wire::to_json(report.host));
     if (verdict->publish_changes) {
         wire::StatusBatch batch;
         batch.host = host;
@@ -65,7 +66,7 @@ Result<wire::ReportAnswer> Projection::report(wire::Report report) {
         batch.entries = std::move(report.entries);
         publish("longhaul.v1.status.0", wire::to_json(batch));
     }
-    if (!verdict->new_epoch) publish(announcement, wire::to_json(report.host));
+    if (!fresh) publish(announcement, wire::to_json(report.host));
     announcements_[host] = std::move(report.host);
     return answer;
 }

@@ -62,7 +62,7 @@ def test_kill_of_what_ignores_it_and_double_forks(dev):
 def test_kill_of_a_queued_one_never_starts_it(dev):
     dev.shell('onlyone', 'touch "$DIR/ran-$(cat)"; exec sleep 600', max_running=1)
     first = dev.submit('onlyone', b'first')['id']
-    dev.wait_state(first, 'running')
+    until(lambda: dev.files('ran-first'), 'the first has begun')
     for verb in (dev.kill, dev.cancel):
         waiting = dev.submit('onlyone', b'second')['id']
         document = dev.wait_state(waiting, 'queued')

@@ -7,6 +7,7 @@
 #include "longhaul/lifecycle/function_spec.hpp"
 #include "longhaul/lifecycle/state.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -137,8 +138,10 @@ struct Invocation {
     [[nodiscard]] const Attempt* current() const {
         return attempts.empty() ? nullptr : &attempts.back();
     }
-    // The execution limit in force.
-    [[nodiscard]] Duration timeout() const { return options.timeout.value_or(function->timeout); }
+    // The execution limit in force: a caller may only lower the function's.
+    [[nodiscard]] Duration timeout() const {
+        return std::min(options.timeout.value_or(function->timeout), function->timeout);
+    }
 };
 
 }  // namespace longhaul

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -161,7 +162,12 @@ void FakePeer::remove(const std::string& address) {
     for (const auto& [number, call] : running) {
         if (call->address == address) {
             call->finish(dead_error(address));
-            call->stop_handler.emit(asio::cancellation_type::terminal);
+            // From within a handler: outside of one asio posts the signal, to a call that may have
+            // ended by then.
+            asio::post(state_->executor, [state = state_, call_to_stop = call] {
+                if (state->running.contains(call_to_stop->number))
+                    call_to_stop->stop_handler.emit(asio::cancellation_type::terminal);
+            });
         }
     }
 }

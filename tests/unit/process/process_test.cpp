@@ -191,7 +191,8 @@ TEST_CASE("kill_tree leaves nothing of a tree that forks into other sessions") {
     std::ifstream(ready) >> word;  // blocks until it is written
     CHECK(word == "on");
     CHECK(descendants_of(::getpid()).size() >= 4);
-    auto killing = kill_tree(::getpid(), Cgroup(), bed.clock, std::chrono::seconds(10));
+    const Cgroup none;
+    auto killing = kill_tree(::getpid(), none, bed.clock, std::chrono::seconds(10));
     CHECK(test::run_task(bed.io, std::move(killing)));
     CHECK(descendants_of(::getpid()).empty());
     CHECK(bed.end_of(child.pid).signal == SIGKILL);

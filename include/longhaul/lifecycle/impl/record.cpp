@@ -68,6 +68,7 @@ void end_attempt(const AttemptEnd& end, TimePoint at, Invocation& invocation) {
 void apply_to(const AttemptEndedRecord& record, Invocation& invocation) {
     invocation.phase = Phase::none;
     invocation.suspect = false;
+    invocation.progress.reset();  // of a run under way; the view would not know it either
     invocation.route_tries = 0;
     invocation.stop = Stop{};
     end_attempt(record.end, record.change.at, invocation);

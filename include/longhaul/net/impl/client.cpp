@@ -218,14 +218,16 @@ boost::asio::awaitable<Result<PeerResponse>> HttpPeer::call(std::string address,
         !request.body_stream && (pool->options().repeat_posts || request.method != "POST");
     Exchange exchange(pool, request, *head, limit, limit_at);
 
+    std::optional<Error> unsure;  // it may have arrived on a pooled connection that then broke
     if (auto pooled = pool->take(address)) {
         auto attempt = co_await exchange.run(std::move(pooled));
         if (attempt.response) co_return std::move(*attempt.response);
         const bool stale = attempt.error.code == Errc::unavailable && !attempt.answer_begun;
         if (!stale || !repeatable) co_return attempt.error;
+        unsure = attempt.error;
     }
     auto connection = co_await pool->connect(address, limit_at);
-    if (!connection) co_return connection.error();
+    if (!connection) co_return unsure ? *unsure : connection.error();
     auto attempt = co_await exchange.run(std::move(*connection));
     if (attempt.response) co_return std::move(*attempt.response);
     co_return attempt.error;

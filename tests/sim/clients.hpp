@@ -1,0 +1,43 @@
+// What clients do, as coroutines of one gateway process: each writes down what it was told.
+//
+// An error that a dying or stopping gateway may answer with tells a client nothing; any other is
+// checked. References outlive the coroutines: they end with GatewayLife::clients().
+#pragma once
+
+#include "tests/sim/gateway_life.hpp"
+
+#include <string>
+#include <vector>
+
+namespace longhaul::sim {
+
+inline const TenantName kTenant{"acme"};
+
+class Clients {
+public:
+    Clients(Notebook& notebook, test::FakeClock& clock) : notebook_(notebook), clock_(clock) {}
+
+    // Everything of a submit follows from its number: the same number is the same request.
+    boost::asio::awaitable<void> submit(gateway::Gateway& gateway, std::uint64_t number);
+    // The same key with another body: refused, if the key was accepted.
+    boost::asio::awaitable<void> misuse_key(gateway::Gateway& gateway, std::uint64_t number);
+    boost::asio::awaitable<void> read(gateway::Gateway& gateway, InvocationId id);
+    boost::asio::awaitable<void> wait_end(gateway::Gateway& gateway, InvocationId id);
+    boost::asio::awaitable<void> stop(gateway::Gateway& gateway, InvocationId id, StopCause cause);
+    // One who loses patience.
+    boost::asio::awaitable<void> cancel_then_kill(gateway::Gateway& gateway, InvocationId id,
+                                                  Duration patience);
+    boost::asio::awaitable<void> pause(gateway::Gateway& gateway, FunctionName name, bool paused);
+    boost::asio::awaitable<void> put_function(gateway::Gateway& gateway, FunctionSpec spec);
+    // Everything that anybody was told or that ran; with the bytes of results if `deep`.
+    boost::asio::awaitable<void> read_all(gateway::Gateway& gateway, bool deep);
+
+private:
+    boost::asio::awaitable<void> check_result(gateway::Gateway& gateway, Invocation invocation);
+    void take(const InvocationId& id, const Result<gateway::Snapshot>& answer);
+
+    Notebook& notebook_;
+    test::FakeClock& clock_;
+};
+
+}  // namespace longhaul::sim

@@ -1,0 +1,115 @@
+// A host as the gateway sees it: takes, starts, kills, acks, questions, announcements and status
+// batches, in the wire's JSON, with the memory that a real one keeps in its journal.
+//
+// Runs take virtual time. restart() is the agent's: its runs live on, and it finds them again after
+// a while (until then it is not `complete`). reboot() is the machine's: its runs are lost.
+#pragma once
+
+#include "longhaul/wire/host_messages.hpp"
+#include "tests/sim/notebook.hpp"
+#include "tests/support/fake_bus.hpp"
+#include "tests/support/fake_clock.hpp"
+#include "tests/support/fake_peer.hpp"
+#include "tests/support/seeded_random.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+namespace longhaul::sim {
+
+struct HostBehaviour {
+    std::uint32_t instances_max = 6;
+    double refuses = 0.03;         // of takes, for a passing reason
+    double ignores_sigterm = 0.3;  // of runs
+    Duration run_max = std::chrono::seconds(20);
+};
+
+class FakeHost {
+public:
+    FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, test::FakeBus& bus,
+             Notebook& notebook, std::uint64_t seed, HostBehaviour behaviour);
+
+    void begin();
+    void restart(Duration down);
+    void reboot(Duration down);
+    // Nothing passes between it and the gateway.
+    void cut(bool on);
+    void heal();
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] bool up() const { return up_; }
+    [[nodiscard]] std::size_t unacked() const { return runs_.size(); }
+
+private:
+    enum class Stage : std::uint8_t { taken, running, ended };
+    struct Run {
+        Token token{};
+        Stage stage = Stage::taken;
+        std::uint64_t version = 1;
+        std::optional<TimePoint> started_at{};
+        std::optional<TimePoint> ends_at{};
+        std::uint64_t plan = 0;  // an end that was planned before the last one does not come
+        bool ignores_sigterm = false;
+        StopCause stop_cause = StopCause::none;
+        bool found = true;  // by the present life of the agent
+        std::string result{};
+        wire::StatusEntry end{};
+    };
+    using Response = Result<port::PeerResponse>;
+
+    // fake_host.cpp: its life and its runs.
+    void serve();
+    void announce();
+    void announce_again();
+    void publish(const RunKey& key);
+    void go_down(Duration down);
+    void come_up(std::uint64_t life);
+    void all_found(std::uint64_t life);
+    void run(const RunKey& key, Run& what, const std::string& body, Duration timeout);
+    void plan_end(const RunKey& key, Run& what, TimePoint at, AttemptOutcome outcome, bool sigkill);
+    void end(const RunKey& key, Run& what, AttemptOutcome outcome, bool sigkill);
+    void stop(const RunKey& key, Run& what, StopCause cause, Duration grace);
+    [[nodiscard]] wire::StatusEntry entry_of(const RunKey& key, const Run& what) const;
+    [[nodiscard]] std::size_t busy() const;
+
+    // fake_host_calls.cpp: what it answers.
+    boost::asio::awaitable<Response> agent(port::PeerRequest request);
+    boost::asio::awaitable<Response> take(std::string body);
+    boost::asio::awaitable<Response> start(port::PeerRequest request);
+    [[nodiscard]] std::optional<Error> refuses(const wire::TakeRequest& request);
+    [[nodiscard]] Response take_answer(const RunKey& key) const;
+    [[nodiscard]] Response kill(const std::string& body);
+    [[nodiscard]] wire::KillOutcome kill_one(const wire::KillOrder& order);
+    [[nodiscard]] Response status(const std::string& body);
+    [[nodiscard]] Response ack(const std::string& body);
+    [[nodiscard]] Response result(const std::string& target);
+    // False: an older owner.
+    [[nodiscard]] bool obey(OwnerTerm term);
+
+    const std::string name_;
+    test::FakeClock& clock_;
+    test::FakePeer& peer_;
+    test::FakeBus& bus_;
+    Notebook& notebook_;
+    test::SeededRandom random_;
+    const HostBehaviour behaviour_;
+
+    // As in a host's journal.
+    Epoch epoch_ = 1;
+    OwnerTerm owner_term_ = 0;
+    std::map<RunKey, Run> runs_;  // until they are acknowledged
+    std::set<RunKey> closed_;     // fenced or acknowledged: never taken again
+
+    std::uint64_t seq_ = 0;
+    std::uint64_t life_ = 1;
+    bool up_ = false;
+    bool complete_ = true;
+    bool cut_ = false;
+    bool is_tidy_ = false;  // after heal(): nothing is refused for a passing reason
+};
+
+}  // namespace longhaul::sim

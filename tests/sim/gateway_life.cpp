@@ -1,0 +1,131 @@
+#include "tests/sim/gateway_life.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace longhaul::sim {
+namespace {
+
+gateway::BodyLimits small_bodies() {
+    gateway::BodyLimits limits;
+    limits.inline_max = 1024;
+    limits.reserve_bytes = 0;
+    return limits;
+}
+
+Logger logger_for(const Notebook& notebook) {
+    return notebook.traces() ? Logger::to_stderr(LogLevel::info, LogFormat::text).named("gateway")
+                             : Logger();
+}
+
+}  // namespace
+
+struct GatedPeer::Slot {
+    explicit Slot(boost::asio::any_io_executor executor)
+        : answered(executor, boost::asio::steady_timer::time_point::max()) {}
+    boost::asio::steady_timer answered;
+    std::optional<Result<port::PeerResponse>> outcome;
+};
+
+boost::asio::awaitable<Result<port::PeerResponse>> GatedPeer::call(std::string address,
+                                                                   port::PeerRequest request,
+                                                                   Duration limit) {
+    if (closed_) co_return make_error(Errc::cancelled, "the process has died");
+    const auto slot = std::make_shared<Slot>(machine_.executor);
+    machine_.wires.start(
+        "call", forward(machine_.peer, slot, std::move(address), std::move(request), limit));
+    boost::system::error_code ignored;
+    if (!slot->outcome)
+        co_await slot->answered.async_wait(
+            boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+    if (closed_ || !slot->outcome) co_return make_error(Errc::cancelled, "the process has died");
+    co_return std::move(*slot->outcome);
+}
+
+boost::asio::awaitable<void> GatedPeer::forward(test::FakePeer& peer, std::shared_ptr<Slot> slot,
+                                                std::string address, port::PeerRequest request,
+                                                Duration limit) {
+    auto answer = co_await peer.call(std::move(address), std::move(request), limit);
+    slot->outcome.emplace(std::move(answer));
+    slot->answered.cancel();
+}
+
+boost::asio::awaitable<Result<void>> NoBlobs::put_file(Digest, std::string) {
+    co_return make_error(Errc::unsupported, "no blobs here");
+}
+boost::asio::awaitable<Result<std::string>> NoBlobs::get(Digest, std::uint64_t, std::uint64_t) {
+    co_return make_error(Errc::not_found, "no blobs here");
+}
+boost::asio::awaitable<Result<std::uint64_t>> NoBlobs::head(Digest) {
+    co_return make_error(Errc::not_found, "no blobs here");
+}
+boost::asio::awaitable<Result<void>> NoBlobs::remove(Digest) { co_return Result<void>{}; }
+
+GatewayLife::GatewayLife(Machine& machine, const gateway::GatewayLimits& limits)
+    : machine_(machine),
+      limits_(limits),
+      peer_(machine),
+      bodies_("data/bodies", machine.disk, machine.workers, machine.random, small_bodies()),
+      uploads_("data/uploads", machine.disk, machine.workers, machine.random, small_bodies()),
+      loops_(machine.executor, logger_for(machine.notebook)),
+      clients_(machine.executor, logger_for(machine.notebook)) {}
+
+GatewayLife::~GatewayLife() = default;
+
+boost::asio::awaitable<Result<void>> GatewayLife::start() {
+    auto made = machine_.disk.make_dir("data");
+    if (!made) co_return made.error();
+    journal::FileJournalOptions options;
+    options.folder = "data/journal";
+    options.first_segment_bytes = 64 * 1024;
+    options.segment_bytes = 256 * 1024;
+    options.salt = machine_.random.next();
+    auto opened = journal::FileJournal::open(machine_.disk, machine_.clock, machine_.workers,
+                                             std::move(options));
+    if (!opened) co_return opened.error();
+    journal_ = std::move(*opened);
+    auto view = gateway::MemoryView::open(machine_.view_store, gateway::ViewOptions{});
+    if (!view) co_return view.error();
+    view_ = std::move(*view);
+    loops_.start("journal", journal_->run());
+    gateway_.emplace(
+        machine_.executor,
+        gateway::GatewayPorts{machine_.clock, machine_.random, machine_.workers, *journal_, peer_,
+                              machine_.bus, blobs_, *view_, bodies_, uploads_},
+        limits_, logger_for(machine_.notebook), [this](const Error&) { storage_failed_ = true; });
+    auto started = co_await gateway_->start();
+    if (!started) co_return started.error();
+    serves_ = true;
+    co_return Result<void>{};
+}
+
+boost::asio::awaitable<void> GatewayLife::crash() {
+    serves_ = false;
+    peer_.close();
+    clients_.cancel();
+    machine_.view_store.fail_writes(make_error(Errc::io_failed, "the process has died"));
+    if (gateway_) co_await gateway_->stop();
+    co_await clients_.join();
+    loops_.cancel();
+    co_await loops_.join();
+    gateway_.reset();
+    view_.reset();
+    journal_.reset();
+    machine_.view_store.fail_writes(Error{});
+}
+
+boost::asio::awaitable<void> GatewayLife::stop() {
+    serves_ = false;
+    gateway_->refuse_new_work();
+    clients_.cancel();
+    co_await clients_.join();
+    co_await gateway_->stop();
+    loops_.cancel();
+    co_await loops_.join();
+    gateway_.reset();
+    view_.reset();
+    journal_.reset();
+}
+
+}  // namespace longhaul::sim

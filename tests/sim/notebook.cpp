@@ -1,0 +1,96 @@
+#include "tests/sim/notebook.hpp"
+
+#include <cstdio>
+
+namespace longhaul::sim {
+
+void Notebook::trace(const std::string& text) const {
+    if (!traces_) return;
+    const auto since = clock_.now().time_since_epoch() % std::chrono::hours(1);
+    std::fprintf(stderr, "%10.3f  %s\n", static_cast<double>(since.count()) / 1e6, text.c_str());
+}
+
+void Notebook::violation(const std::string& invariant, const std::string& text) {
+    trace("VIOLATION " + invariant + ": " + text);
+    if (wrong_.empty()) wrong_ = invariant + ": " + text;
+}
+
+void Notebook::accepted(const std::string& key, const std::string& body, const InvocationId& id,
+                        bool replayed) {
+    trace("client: key " + key + " is " + id.text + (replayed ? " (again)" : ""));
+    const auto [place, is_new] = by_key_.emplace(key, id);
+    if (!is_new && place->second != id)
+        violation("I2", "key " + key + " was " + place->second.text + " and is now " + id.text);
+    if (replayed) saw("repeated keys");
+    Told& told = told_[id];
+    told.id = id;
+    told.key = key;
+    told.body = body;
+}
+
+const InvocationId* Notebook::id_of(const std::string& key) const {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? nullptr : &found->second;
+}
+
+void Notebook::read(const Invocation& invocation) {
+    const auto found = told_.find(invocation.id);
+    if (found == told_.end()) return;
+    Told& told = found->second;
+    const std::string name = invocation.id.text + " (" + std::string(to_string(told.state)) +
+                             " revision " + std::to_string(told.revision) + ", now " +
+                             std::string(to_string(invocation.state)) + " revision " +
+                             std::to_string(invocation.revision) + ")";
+    if (invocation.revision < told.revision) violation("I5", "an older revision of " + name);
+    if (invocation.revision == told.revision && invocation.state != told.state)
+        violation("I5", "two states under one revision: " + name);
+    const AttemptNumber attempt = invocation.current() ? invocation.current()->number : 0;
+    if (attempt < told.attempt) violation("I5", "an older attempt of " + name);
+    if (told.ended && (invocation.state != told.state || invocation.revision != told.revision))
+        violation("I4", "changed after its end: " + name);
+    const bool ended = is_terminal(invocation.state);
+    if (told.stop_accepted && !ended && invocation.stop.cause < StopCause::cancel)
+        violation("I1", "an accepted cancel was forgotten: " + name);
+    if (ended && invocation.stop.confirmed && lives(invocation.id))
+        violation("I10", "stop confirmed, and it runs: " + name);
+    told.revision = invocation.revision;
+    told.attempt = attempt;
+    told.state = invocation.state;
+    told.has_result = invocation.result.has_value();
+    if (ended && !told.ended) {
+        told.ended = true;
+        saw("ended as " + std::string(to_string(invocation.state)));
+        if (invocation.failure) saw("reason " + std::string(to_string(invocation.failure->reason)));
+        trace("client: " + invocation.id.text + " ended as " +
+              std::string(to_string(invocation.state)) +
+              (invocation.failure ? ": " + invocation.failure->message : std::string()));
+    }
+}
+
+void Notebook::not_found(const InvocationId& id, const std::string& why) {
+    if (told_.contains(id)) violation("I1", "accepted and not there: " + id.text + ": " + why);
+}
+
+void Notebook::stop_accepted(const InvocationId& id) { told_[id].stop_accepted = true; }
+
+void Notebook::run_began(const std::string& host, const RunKey& run, const std::string& body) {
+    const std::string name = run.first.text + "/" + std::to_string(run.second) + " on " + host;
+    trace("run: " + name + " begins");
+    saw("runs");
+    if (lives(run.first)) violation("I3", "a second run at the same time: " + name);
+    // Retry is off, so nothing that ran runs again.
+    if (++starts_[run.first] > 1) violation("I3", "the function was run twice: " + name);
+    live_.insert(run);
+    std::set<InvocationId>& ids = run_by_body_[body];
+    ids.insert(run.first);
+    if (ids.size() > 1) violation("I2", "one key ran under two ids: " + name);
+}
+
+void Notebook::run_gone(const RunKey& run) { live_.erase(run); }
+
+bool Notebook::lives(const InvocationId& id) const {
+    const auto place = live_.lower_bound(RunKey{id, 0});
+    return place != live_.end() && place->first == id;
+}
+
+}  // namespace longhaul::sim

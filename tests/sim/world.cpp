@@ -1,0 +1,315 @@
+#include "tests/sim/world.hpp"
+
+#include "tests/support/run.hpp"
+
+namespace longhaul::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr int kSteps = 150;
+constexpr Duration kHostGrace = std::chrono::minutes(1);
+
+gateway::GatewayLimits limits() {
+    gateway::GatewayLimits result;
+    result.scheduler.hosts.host_grace = kHostGrace;
+    result.scheduler.run.global_max = 12;
+    result.dispatch.result_grace = kHostGrace;
+    return result;
+}
+
+boost::asio::awaitable<bool> finished(boost::asio::awaitable<void> task) {
+    co_await std::move(task);
+    co_return true;
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed, bool traces)
+    : random_(seed),
+      notebook_(clock_, traces),
+      peer_(io_.get_executor(), clock_, seed + 1),
+      bus_(io_.get_executor(), clock_, seed + 2),
+      disk_(seed + 3),
+      gateway_random_(seed + 4),
+      wires_(io_.get_executor(), Logger()),
+      machine_{io_.get_executor(), clock_,          peer_,    bus_,   disk_,
+               view_store_,        gateway_random_, workers_, wires_, notebook_},
+      clients_(notebook_, clock_) {
+    for (const char* name : {"h1", "h2", "h3"})
+        hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, bus_, notebook_,
+                                                    random_.next(), HostBehaviour{}));
+}
+
+World::~World() = default;
+
+std::string World::run() {
+    begin();
+    for (int step = 0; step < kSteps && notebook_.wrong().empty(); ++step) {
+        act();
+        pass_time();
+        look();
+    }
+    if (notebook_.wrong().empty()) heal();
+    finish();
+    return notebook_.wrong();
+}
+
+void World::begin() {
+    for (const auto& host : hosts_) host->begin();
+    start_gateway();
+    for (const char* name : {"f", "g", "broken"}) {
+        FunctionSpec what = spec(name);
+        gateway::Gateway& gateway = lives_.back()->gateway();
+        finish_task(clients_.put_function(gateway, std::move(what)));
+    }
+    look();
+}
+
+FunctionSpec World::spec(const std::string& name) {
+    FunctionSpec result;
+    result.name = FunctionName{name};
+    result.command = {"/bin/work"};
+    result.max_running = 5;
+    result.timeout = seconds(15 + random_.below(20));
+    result.load_timeout = seconds(5);
+    result.queue_ttl = seconds(90);
+    result.cancel_grace = seconds(5);
+    result.timeout_grace = seconds(3);
+    return result;
+}
+
+template <class Make>
+void World::client(const char* name, Make make) {
+    GatewayLife& life = *lives_.back();
+    if (life.serves()) life.clients().start(name, make(life.gateway()));
+}
+
+std::optional<InvocationId> World::any_told() {
+    if (notebook_.told().empty()) return std::nullopt;
+    auto place = notebook_.told().begin();
+    std::advance(place, static_cast<std::ptrdiff_t>(random_.below(notebook_.told().size())));
+    // Mostly one that has not been seen to end.
+    for (int tries = 0; tries < 10 && place->second.ended && random_.chance(0.9); ++tries)
+        if (++place == notebook_.told().end()) place = notebook_.told().begin();
+    return place->first;
+}
+
+void World::act() {
+    const std::uint64_t what = random_.below(100);
+    if (what < 35) {
+        const bool again = next_number_ > 1 && random_.chance(0.3);
+        const std::uint64_t number = again ? 1 + random_.below(next_number_ - 1) : next_number_++;
+        client("submit", [&](auto& gateway) { return clients_.submit(gateway, number); });
+    } else if (what < 38) {
+        const std::uint64_t number = 1 + random_.below(next_number_);
+        client("misuse", [&](auto& gateway) { return clients_.misuse_key(gateway, number); });
+    } else if (what < 68) {
+        const auto id = any_told();
+        if (!id) return;
+        if (what < 50)
+            client("read", [&](auto& gateway) { return clients_.read(gateway, *id); });
+        else if (what < 55)
+            client("wait", [&](auto& gateway) { return clients_.wait_end(gateway, *id); });
+        else if (what < 58)
+            client("stops", [&](auto& gateway) {
+                return clients_.cancel_then_kill(gateway, *id, random_.up_to(seconds(3)));
+            });
+        else if (what < 65)
+            client("stop", [&](auto& gateway) {
+                const auto cause = random_.chance(0.6) ? StopCause::cancel : StopCause::kill;
+                return clients_.stop(gateway, *id, cause);
+            });
+        else
+            client("all", [&](auto& gateway) { return clients_.read_all(gateway, false); });
+    } else if (what < 82) {
+        act_on_gateway();
+    } else {
+        act_on_world();
+    }
+}
+
+void World::act_on_gateway() {
+    switch (random_.below(8)) {
+    case 0:
+    case 1: crash_gateway(true); break;
+    case 2:
+    case 3: crash_gateway(false); break;
+    case 4: restart_in_order(); break;
+    case 5: disk_.stop_after(random_.below(12)); break;
+    case 6: {
+        FunctionSpec what = spec(random_.chance(0.5) ? "f" : "g");
+        client("put",
+               [&](auto& gateway) { return clients_.put_function(gateway, std::move(what)); });
+        break;
+    }
+    default:
+        client("pause", [&](auto& gateway) {
+            return clients_.pause(gateway, FunctionName{"g"}, random_.chance(0.3));
+        });
+    }
+}
+
+void World::act_on_world() {
+    FakeHost& host = *hosts_[random_.below(hosts_.size())];
+    switch (random_.below(8)) {
+    case 0:
+    case 1: host.restart(random_.up_to(seconds(8))); break;
+    case 2: host.reboot(random_.up_to(seconds(20))); break;
+    case 3: host.cut(true); break;
+    case 4:
+    case 5: host.cut(false); break;
+    case 6: {
+        test::PeerFaults faults;
+        if (random_.chance(0.7)) {
+            faults.refuse = 0.05;
+            faults.lose_request = 0.05;
+            faults.lose_response = 0.1;
+            faults.break_off = 0.05;
+            faults.delay_max = milliseconds(random_.below(800));
+        }
+        peer_.set_faults(faults);
+        break;
+    }
+    default: {
+        test::BusFaults faults;
+        if (random_.chance(0.7)) {
+            faults.drop = 0.1;
+            faults.duplicate = 0.1;
+            faults.delayed = 0.3;
+            faults.delay_max = seconds(3);
+            faults.cut = random_.chance(0.05);
+        }
+        bus_.set_faults(faults);
+    }
+    }
+}
+
+// Up to some moment, or, to stop in the midst of things, up to some handler.
+void World::pass_time() {
+    if (random_.chance(0.05)) {
+        test::run_for(io_, clock_, random_.up_to(seconds(40)));
+        return;
+    }
+    if (random_.chance(0.3)) {
+        std::uint64_t handlers = random_.below(60);
+        static_cast<void>(wait_for([&handlers] { return handlers-- == 0; }, seconds(2)));
+        return;
+    }
+    test::run_for(io_, clock_, random_.up_to(milliseconds(1500)));
+}
+
+void World::look() {
+    GatewayLife& life = *lives_.back();
+    if (life.storage_failed()) {
+        notebook_.saw("storage failures");
+        crash_gateway(true);
+    }
+    if (lives_.back()->serves()) lives_.back()->gateway().scheduler().check_invariants();
+}
+
+bool World::wait_for(const std::function<bool()>& done, Duration limit) {
+    return test::run_until(io_, clock_, done, limit);
+}
+
+void World::finish_task(boost::asio::awaitable<void> task) {
+    static_cast<void>(test::run_task(io_, clock_, finished(std::move(task))));
+}
+
+void World::start_gateway() {
+    for (int tries = 0; tries < 5; ++tries) {
+        lives_.push_back(std::make_unique<GatewayLife>(machine_, limits()));
+        GatewayLife& life = *lives_.back();
+        const Result<void> started = test::run_task(io_, clock_, life.start());
+        if (started) {
+            const std::size_t live = life.gateway().scheduler().live_count();
+            notebook_.trace("gateway: started, owner term " +
+                            std::to_string(life.gateway().scheduler().owner_term()) + ", " +
+                            std::to_string(live) + " live");
+            if (lives_.size() > 1 && live > 0) notebook_.saw("gateway restarts with live work");
+            if (notebook_.live_runs() > 0 && lives_.size() > 1)
+                notebook_.saw("gateway restarts while functions run");
+            return;
+        }
+        notebook_.trace("gateway: could not start: " + started.error().message);
+        notebook_.saw("starts that failed");
+        if (started.error().code == Errc::corrupt)
+            notebook_.violation("I12", "could not start: " + started.error().message);
+        disk_.cut_power();
+        finish_task(life.crash());
+    }
+    notebook_.violation("I1", "the gateway could not be started");
+}
+
+void World::crash_gateway(bool by_power) {
+    notebook_.trace(by_power ? "gateway: power cut" : "gateway: killed");
+    notebook_.saw(by_power ? "power cuts" : "kills of the gateway");
+    if (by_power)
+        disk_.cut_power();
+    else
+        disk_.kill();
+    disk_.clear_faults();
+    const std::size_t unflushed = view_store_.unflushed();
+    finish_task(lives_.back()->crash());
+    if (by_power)
+        view_store_.crash(random_.below(std::min(unflushed, view_store_.unflushed()) + 1));
+    be_down();
+    start_gateway();
+}
+
+void World::restart_in_order() {
+    notebook_.trace("gateway: stops in order");
+    notebook_.saw("orderly stops");
+    disk_.clear_faults();
+    finish_task(lives_.back()->stop());
+    disk_.kill();
+    be_down();
+    start_gateway();
+}
+
+void World::be_down() {
+    const Duration down = random_.chance(0.1) ? Duration(seconds(90)) : random_.up_to(seconds(5));
+    test::run_for(io_, clock_, down);
+}
+
+void World::heal() {
+    notebook_.trace("world: heals");
+    disk_.clear_faults();
+    peer_.set_faults(test::PeerFaults{});
+    bus_.set_faults(test::BusFaults{});
+    for (const auto& host : hosts_) host->heal();
+    crash_gateway(true);  // the disk may have stopped without anybody having noticed
+    client("resume",
+           [&](auto& gateway) { return clients_.pause(gateway, FunctionName{"g"}, false); });
+    bool all_ended = false;
+    for (int round = 0; round < 60 && !all_ended; ++round) {
+        test::run_for(io_, clock_, seconds(15));
+        look();
+        finish_task(clients_.read_all(lives_.back()->gateway(), false));
+        all_ended = lives_.back()->gateway().scheduler().live_count() == 0;
+        for (const auto& [id, told] : notebook_.told()) all_ended = all_ended && told.ended;
+    }
+    if (!notebook_.wrong().empty()) return;
+    for (const auto& [id, told] : notebook_.told())
+        if (!told.ended)
+            notebook_.violation(
+                "I6", id.text + " never ended; it is " + std::string(to_string(told.state)));
+    const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
+    if (scheduler.live_count() != 0) notebook_.violation("I6", "something lives on");
+    if (scheduler.running_count() != 0) notebook_.violation("I7", "slots were not given back");
+    test::run_for(io_, clock_, std::chrono::minutes(2));
+    if (notebook_.live_runs() != 0) notebook_.violation("I6", "a run was never stopped");
+    finish_task(clients_.read_all(lives_.back()->gateway(), true));
+    for (const auto& host : hosts_)
+        if (host->unacked() > 0) notebook_.saw("hosts that keep an end that nobody acknowledged");
+}
+
+void World::finish() {
+    disk_.kill();
+    finish_task(lives_.back()->crash());
+    wires_.cancel();
+    finish_task(wires_.join());
+}
+
+}  // namespace longhaul::sim

@@ -1,0 +1,72 @@
+// One simulated history: a gateway, its disk, three hosts, clients, and a seed that decides
+// everything that happens to them.
+//
+// After every step: I1, I2, I3, I4, I5, I10 as the Notebook sees them and I7 as the scheduler
+// checks it. At the end the world heals and time passes: I6, everything has ended.
+#pragma once
+
+#include "tests/sim/clients.hpp"
+#include "tests/sim/fake_host.hpp"
+#include "tests/sim/gateway_life.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace longhaul::sim {
+
+class World {
+public:
+    World(std::uint64_t seed, bool traces);
+    ~World();
+    World(const World&) = delete;
+    World& operator=(const World&) = delete;
+
+    // "" or what was violated.
+    std::string run();
+    [[nodiscard]] const Notebook& notebook() const { return notebook_; }
+
+private:
+    // The story.
+    void begin();
+    void act();
+    void act_on_gateway();
+    void act_on_world();
+    void pass_time();
+    void look();
+    void heal();
+    void finish();
+
+    // The gateway's processes.
+    void start_gateway();
+    void crash_gateway(bool by_power);
+    void restart_in_order();
+    void be_down();
+
+    template <class Make>
+    void client(const char* name, Make make);
+    [[nodiscard]] std::optional<InvocationId> any_told();
+    [[nodiscard]] FunctionSpec spec(const std::string& name);
+    bool wait_for(const std::function<bool()>& done, Duration limit);
+    void finish_task(boost::asio::awaitable<void> task);
+
+    test::FakeClock clock_;
+    boost::asio::io_context io_{1};
+    test::SeededRandom random_;
+    Notebook notebook_;
+    test::FakePeer peer_;
+    test::FakeBus bus_;
+    test::MemoryDisk disk_;
+    gateway::MemoryStore view_store_;
+    system::InlineWorkers workers_;
+    test::SeededRandom gateway_random_;
+    net::TaskGroup wires_;
+    Machine machine_;
+    Clients clients_;
+    std::vector<std::unique_ptr<FakeHost>> hosts_;
+    std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
+    std::uint64_t next_number_ = 1;
+};
+
+}  // namespace longhaul::sim

@@ -1,0 +1,200 @@
+// Silence, return and loss of hosts: death needs evidence.
+#include "tests/unit/gateway_core/bed.hpp"
+
+namespace longhaul::gateway::test {
+namespace {
+
+struct HostBed : Bed {
+    HostBed() {
+        function("f");
+        host("h1");
+        id = submit();
+        take_answered(id);
+        started(id);
+    }
+    InvocationId id;
+};
+
+}  // namespace
+
+TEST_CASE("a silent host makes its runs suspect and nothing more") {
+    HostBed bed;
+    bed.tick(seconds(10));
+    CHECK(bed.of(bed.id).suspect);
+    CHECK(bed.state(bed.id) == State::running);
+    CHECK(bed.said<ChangedEffect>());
+    CHECK(bed.nothing_changed());
+}
+
+TEST_CASE("an announcement heals what was suspect, and asks") {
+    HostBed bed;
+    bed.tick(seconds(10));
+    bed.host("h1");
+    CHECK_FALSE(bed.of(bed.id).suspect);
+    REQUIRE(bed.effects<AskEffect>().size() == 1);
+    CHECK(bed.effects<AskEffect>()[0].attempts.size() == 1);
+}
+
+TEST_CASE("a batch of status heals what was suspect") {
+    HostBed bed;
+    bed.tick(seconds(10));
+    REQUIRE(bed.of(bed.id).suspect);
+    bed.step([&] { bed.scheduler->host_batch(bed.now, HostId{"h1"}, 1, 1, 2, bed.out); });
+    CHECK_FALSE(bed.of(bed.id).suspect);
+    CHECK(bed.said<ChangedEffect>());
+    bed.host("h1");
+    CHECK_FALSE(bed.of(bed.id).suspect);
+}
+
+TEST_CASE("an announcement of an older epoch heals nothing") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1", 100, 2);
+    const InvocationId id = bed.submit();
+    bed.started(id);
+    bed.tick(seconds(10));
+    bed.host("h1", 100, 1);
+    CHECK(bed.of(id).suspect);
+}
+
+TEST_CASE("what goes back to the line is no longer suspect") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    const InvocationId id = bed.submit();
+    bed.tick(seconds(10));
+    REQUIRE(bed.of(id).suspect);
+    bed.refused(id);
+    CHECK(bed.state(id) == State::queued);
+    CHECK_FALSE(bed.of(id).suspect);
+}
+
+TEST_CASE("a host that is silent beyond host_grace has lost its runs, which are fenced") {
+    HostBed bed;
+    bed.silence(minutes(5) - seconds(1));
+    CHECK(bed.state(bed.id) == State::running);
+    bed.tick(seconds(1));
+    CHECK(bed.state(bed.id) == State::failed);
+    CHECK(bed.of(bed.id).failure->reason == FailureReason::lost);
+    CHECK(bed.of(bed.id).failure->fault == Fault::platform);
+    CHECK(bed.of(bed.id).failure->evidence.find("silent") != std::string::npos);
+    CHECK(bed.records<FencedRecord>().size() == 1);
+    REQUIRE(bed.effects<StopEffect>().size() == 1);
+    CHECK(bed.effects<StopEffect>()[0].fence);
+    bed.say(bed.id, Say{});  // it runs after all: too late
+    CHECK(bed.nothing_changed());
+    CHECK(bed.effects<StopEffect>()[0].fence);
+}
+
+TEST_CASE("a gateway that stood still for longer than host_grace lets its hosts speak first") {
+    HostBed bed;
+    bed.tick(minutes(10));
+    CHECK(bed.state(bed.id) == State::running);
+    CHECK(bed.of(bed.id).suspect);
+    bed.host("h1");
+    bed.tick();
+    CHECK(bed.state(bed.id) == State::running);
+    CHECK_FALSE(bed.of(bed.id).suspect);
+}
+
+TEST_CASE("a restarted host is asked, and a run it does not know is lost, with evidence") {
+    HostBed bed;
+    bed.now += seconds(1);
+    bed.host("h1", 100, 2);
+    REQUIRE(bed.said<AskEffect>());
+    bed.answer("h1", 2, true, {}, {bed.id});
+    CHECK(bed.state(bed.id) == State::failed);
+    CHECK(bed.of(bed.id).failure->reason == FailureReason::lost);
+    CHECK(bed.of(bed.id).failure->evidence.find("epoch 2") != std::string::npos);
+}
+
+TEST_CASE("a host that has not found all its instances is asked again") {
+    HostBed bed;
+    bed.now += seconds(1);
+    bed.host("h1", 100, 2);
+    bed.answer("h1", 2, false, {}, {bed.id});
+    CHECK(bed.state(bed.id) == State::running);
+    CHECK(bed.scheduler->next_deadline() == bed.now + seconds(1));
+    bed.tick(seconds(1));
+    REQUIRE(bed.said<AskEffect>());
+    bed.answer("h1", 2, true, {bed.report_of(bed.id, Say{})}, {});
+    CHECK(bed.state(bed.id) == State::running);
+}
+
+TEST_CASE("absence is no evidence for what the host had not answered before it was asked") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    const InvocationId id = bed.submit();
+    bed.answer("h1", 1, true, {}, {id});
+    CHECK(bed.state(id) == State::dispatching);
+    HostAnswer answer;
+    answer.host = HostId{"h1"};
+    answer.epoch = 1;
+    answer.complete = true;
+    answer.asked_at = bed.now;
+    answer.unknown.emplace_back(id, 1);
+    bed.now += seconds(1);
+    bed.take_answered(id);
+    bed.started(id);
+    bed.step([&] { bed.scheduler->host_answered(bed.now, answer, bed.out); });
+    CHECK(bed.state(id) == State::running);
+}
+
+TEST_CASE("an answer of an older epoch is no answer, and the question is put again") {
+    HostBed bed;
+    bed.now += seconds(1);
+    bed.host("h1", 100, 2);
+    bed.answer("h1", 1, true, {}, {bed.id});
+    CHECK(bed.state(bed.id) == State::running);
+    bed.tick(seconds(1));
+    CHECK(bed.said<AskEffect>());
+}
+
+TEST_CASE("a question that could not be asked is asked again") {
+    HostBed bed;
+    bed.step([&] { bed.scheduler->host_silent(bed.now, HostId{"h1"}); });
+    bed.tick(seconds(1));
+    CHECK(bed.said<AskEffect>());
+}
+
+TEST_CASE("a stop that a restarted host does not know is sent again, as a fence") {
+    HostBed bed;
+    REQUIRE(bed.cancel(bed.id));
+    bed.now += seconds(1);
+    bed.host("h1", 100, 2);
+    bed.answer("h1", 2, true, {}, {bed.id});
+    CHECK(bed.state(bed.id) == State::stopping);
+    REQUIRE(bed.effects<StopEffect>().size() == 1);
+    bed.stop_was_fence(bed.id);
+    CHECK(bed.state(bed.id) == State::cancelled);
+}
+
+TEST_CASE("work goes to another host while one is silent") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1", 1);
+    bed.submit();
+    const InvocationId waiting = bed.submit();
+    CHECK(bed.wait(waiting).reason == WaitReason::no_capacity);
+    bed.tick(seconds(11));
+    CHECK(bed.state(waiting) == State::queued);
+    bed.host("h2", 1);
+    CHECK(bed.of(waiting).current()->host == HostId{"h2"});
+}
+
+TEST_CASE("a host that moved is spoken to at its new address") {
+    HostBed bed;
+    HostNews news;
+    news.host = HostId{"h1"};
+    news.epoch = 2;
+    news.address = "elsewhere:1";
+    news.memory_mb = 1000;
+    news.instances_max = 10;
+    bed.announce(news);
+    CHECK(bed.effects<AskEffect>()[0].host_address == "elsewhere:1");
+    REQUIRE(bed.cancel(bed.id));
+    CHECK(bed.effects<StopEffect>()[0].host_address == "elsewhere:1");
+}
+
+}  // namespace longhaul::gateway::test
