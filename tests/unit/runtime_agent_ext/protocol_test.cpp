@@ -147,12 +147,12 @@ TEST_CASE("an end is reported until it is kept, also to a host agent that was aw
     bed.keep_ends = true;
     bed.stop_host();
     bed.start_host();
-    bed.wait_until(
-        [&] {
-            const auto status = bed.control("GET", "/v1/status");
-            return status.body.find("\"entries\":[]") != std::string::npos;
-        },
-        "the end to be kept");
+    // Asked from out here: a call of its own cannot run inside the loop of another.
+    const TimePoint until = bed.clock.now() + std::chrono::seconds(20);
+    bool kept = false;
+    while (!kept && bed.clock.now() < until)
+        kept = bed.control("GET", "/v1/status").body.find("\"entries\":[]") != std::string::npos;
+    CHECK(kept);
 }
 
 TEST_CASE("a drained agent finishes its run, has it kept, and exits") {
