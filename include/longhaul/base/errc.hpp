@@ -1,6 +1,6 @@
 // Every expected failure in longhaul, in one flat list.
 //
-// wire/problem_json.hpp maps each to an HTTP status and a problem type; nothing else decides a status.
+// wire/problem_json.hpp maps each to an HTTP status and a problem type; nothing else decides one.
 #pragma once
 
 #include <cstdint>

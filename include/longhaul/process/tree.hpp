@@ -43,7 +43,7 @@ boost::asio::awaitable<bool> kill_tree(pid_t root, const Cgroup& cgroup, port::C
 
 // Blocking, for when the subreaper itself died and its tree can no longer be followed: SIGKILL to
 // what is left in `cgroup` and to every process of user `uid` (0 = none: then only the cgroup),
-// until nothing is left or `limit` has passed. True: proven by listing, as far as these two can tell.
+// until nothing is left or `limit` has passed. True: proven by listing, as far as both can tell.
 [[nodiscard]] bool kill_orphans(const Cgroup& cgroup, uid_t uid, Duration limit);
 
 // CPU and peak memory of a live process and of its ended children.
