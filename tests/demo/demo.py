@@ -204,6 +204,20 @@ def runs(pid):
     return procs.state(pid) not in (None, 'Z', 'X')
 
 
+def log_bytes(folder):
+    return sum(os.path.getsize(os.path.join(place, name)) for place, _, names in os.walk(folder)
+               for name in names if name.endswith('.log'))
+
+
+def wait_for_more_log(folder, timeout=10.0):
+    deadline = time.monotonic() + timeout
+    before = log_bytes(folder)
+    while log_bytes(folder) == before:
+        if time.monotonic() > deadline:
+            raise Difference(f'the function wrote nothing for {timeout} s')
+        time.sleep(0.01)
+
+
 def until_gone(pid, timeout=3.0):
     deadline = time.monotonic() + timeout
     while runs(pid) and time.monotonic() < deadline:
@@ -323,7 +337,8 @@ def outlive_the_gateway(dev):
     follower.process.kill()
     good(f'`longhaul dev` (process {dev.process.pid}) is gone')
     check(runs(pid), f'the function, process {pid}, goes on')
-    time.sleep(1)
+    wait_for_more_log(dev.base)
+    good('it goes on writing its log while nobody is there to serve it')
     ready = dev.start()
     good(f'started again, ready after {ready * 1000:.0f} ms at {dev.server}')
     document = dev.json('get', invocation)

@@ -83,7 +83,7 @@ CASES = (
     ('gateway/driver/a.cpp', '// TO' + 'DO: later\n', 'unfinished'),
     ('docs/a.md', 'see /' + 'work/main\n', 'foreign'),
     ('docs/a.md', 'see https://py' + 'pi.org/x\n', 'foreign'),
-    ('docs/a.md', 'the file network/work/a.txt and ' + 'long ' * 40 + '\n', None),
+    ('docs/a.md', 'the file network/wo' + 'rk/a.txt and ' + 'long ' * 40 + '\n', None),
 )
 
 
