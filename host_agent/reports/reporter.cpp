@@ -47,13 +47,16 @@ asio::awaitable<void> Reporter::run() {
     Duration backoff = kBackoffFirst;
     while (!tasks_.cancelled()) {
         const TimePoint next_announcement = clock_.now() + limits_.announce_interval;
-        // What is reported must not be forgotten by a crash.
+        // What is reported must not be forgotten by a crash: nothing that has come since.
+        const std::uint64_t through = ledger_.core().last_seq();
         auto durable = co_await ledger_.durable();
         if (!durable) {
             logger_.error("reports_end", {{"reason", durable.error().message}});
             co_return;
         }
-        const wire::Report report = build();
+        const auto next = ledger_.core().changes_after(sent_seq_, 1);
+        if (!next.empty() && next.front().first > through) continue;
+        const wire::Report report = build(through);
         auto answer = co_await send(wire::to_json(report).dump());
         if (!answer) {
             ++counters_.failures;
@@ -74,15 +77,16 @@ asio::awaitable<void> Reporter::run() {
     }
 }
 
-wire::Report Reporter::build() const {
+wire::Report Reporter::build(std::uint64_t through) const {
     wire::Report report;
     report.host = announce_();
-    report.host.last_seq = ledger_.core().last_seq();
+    report.host.last_seq = std::max(through, sent_seq_);
     const auto changes = ledger_.core().changes_after(sent_seq_, wire::kBatchMax + 1);
     if (changes.empty()) return report;
     report.first_seq = sent_seq_ + 1;
     std::size_t bytes = 0;
     for (const auto& [seq, key] : changes) {
+        if (seq > through) break;
         wire::StatusEntry entry = ledger_.entry(key);
         bytes += weight(entry);
         const bool full = report.entries.size() >= wire::kBatchMax || bytes > limits_.bytes_max;

@@ -47,7 +47,7 @@ public:
 private:
     boost::asio::awaitable<void> run();
     boost::asio::awaitable<Result<wire::ReportAnswer>> send(std::string body);
-    [[nodiscard]] wire::Report build() const;
+    [[nodiscard]] wire::Report build(std::uint64_t through) const;
     void answered(const wire::Report& report, const wire::ReportAnswer& answer);
 
     port::Clock& clock_;
