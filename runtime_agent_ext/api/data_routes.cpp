@@ -50,11 +50,17 @@ Result<RunOrder> order_of(const net::Request& request) {
     if (!grace) return grace.error();
     auto deadline = number_of(request, headers::kDeadlineMs, 0, INT64_MAX / 1000 / 2);
     if (!deadline) return deadline.error();
+    auto shard = number_of(request, headers::kShard, 0, 4095);
+    if (!shard) return shard.error();
+    auto owner_term = number_of(request, headers::kOwnerTerm, 0, INT64_MAX);
+    if (!owner_term) return owner_term.error();
     order.token.text = text_of(request, headers::kToken);
     if (order.token.empty()) return bad_header(headers::kToken, "is missing");
     if (!*attempt) return bad_header(headers::kAttempt, "is missing");
     if (!*timeout) return bad_header(headers::kTimeoutMs, "is missing");
     order.key.attempt = static_cast<AttemptNumber>(**attempt);
+    order.shard = static_cast<Shard>(shard->value_or(0));
+    order.owner_term = static_cast<OwnerTerm>(owner_term->value_or(0));
     order.timeout = std::chrono::milliseconds(**timeout);
     if (*grace) order.timeout_grace = std::chrono::milliseconds(**grace);
     if (*deadline) order.deadline = std::chrono::milliseconds(**deadline);
@@ -90,6 +96,7 @@ boost::asio::awaitable<net::Response> start(Agent& agent, net::Request& request)
     }
     auto order = order_of(request);
     if (!order) co_return net::problem_response(order.error());
+    order->run_token = std::string(authorization.substr(kBearer.size()));
     auto body = co_await read_body(agent, request);
     if (!body) co_return net::problem_response(body.error());
 

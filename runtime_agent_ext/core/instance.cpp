@@ -76,11 +76,34 @@ Result<void> Instance::assign(Assignment assignment) {
     return {};
 }
 
+Result<void> Instance::unassign() {
+    if (live() != nullptr) return conflict("an invocation runs here", "busy");
+    assignment_.reset();
+    std::erase_if(runs_, [](const Run& run) { return run.kept; });
+    return {};
+}
+
+// The run token was checked at the door, but a body may have taken long since then.
+Result<void> Instance::is_assigned(const RunOrder& order) const {
+    if (!assignment_ || assignment_->run_token != order.run_token)
+        return conflict("the instance was taken for another attempt", "not-assigned");
+    if (!assignment_->is_lease) {
+        if (assignment_->key != order.key || assignment_->token != order.token)
+            return conflict("the instance was taken for another attempt", "not-assigned");
+        return {};
+    }
+    if (assignment_->shard != order.shard)
+        return conflict("the instance is leased to another shard", "not-assigned");
+    if (order.owner_term < assignment_->owner_term)
+        return make_error(Errc::stale, "the instance is leased to a newer owner of this shard",
+                          "stale-owner");
+    return {};
+}
+
 Result<void> Instance::may_start(const RunOrder& order) const {
     if (is_fenced(order.key)) return conflict("the attempt is fenced", "fenced");
     if (live() != nullptr) return conflict("another invocation runs here", "busy");
-    if (!assignment_ || assignment_->key != order.key || assignment_->token != order.token)
-        return conflict("the instance was taken for another attempt", "not-assigned");
+    if (auto assigned = is_assigned(order); !assigned) return assigned;
     if (state_ != InstanceState::loaded)
         return conflict("no function is loaded here", "not-loaded");
     if (draining_) return conflict("the instance is draining", "draining");
@@ -93,6 +116,8 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
         return conflict("the attempt runs under another token", "not-assigned");
     }
     if (auto allowed = may_start(order); !allowed) return allowed.error();
+    // A lease is used up by the run that came first.
+    assignment_ = Assignment{order.key, order.token, order.run_token};
     Run run;
     run.key = order.key;
     run.token = order.token;

@@ -9,7 +9,8 @@
 //
 // Invariants:
 //   (1) At most one run is live (I3 inside an instance); a repeated start is the run that exists.
-//   (2) A run starts only under the assignment that names it, and never when fenced.
+//   (2) A run starts only under the assignment that names it, or under a lease that nobody has
+//       used, and never when fenced. Once another assignment has taken its place, neither serves.
 //   (3) A run has one end. After a stop began it is no success, whatever the function says.
 //   (4) An ended run is remembered until the host agent has kept it and another is assigned.
 //   (5) A stop ends the instance: broken.
@@ -53,9 +54,11 @@ public:
 
     // Errc::conflict: types "fenced", "busy", "broken", "draining". The same again is a no-op.
     [[nodiscard]] Result<void> assign(Assignment assignment);
+    // Nobody may start. Errc::conflict, "busy": somebody has.
+    [[nodiscard]] Result<void> unassign();
 
     // True: accepted, starts now. False: it is known. Errc::conflict: "fenced", "busy",
-    // "not-assigned", "not-loaded".
+    // "not-assigned", "not-loaded". Errc::stale, "stale-owner": the lease is a newer owner's.
     [[nodiscard]] Result<bool> start(TimePoint now, const RunOrder& order, Actions& out);
 
     // What becomes of the live run; ignored where there is none.
@@ -95,6 +98,7 @@ private:
     [[nodiscard]] Run* live_mutable();
     [[nodiscard]] bool is_fenced(const RunKey& key) const;
     [[nodiscard]] Result<void> may_start(const RunOrder& order) const;
+    [[nodiscard]] Result<void> is_assigned(const RunOrder& order) const;
     void fence(const RunKey& key);
     void begin_stop(TimePoint now, Run& run, StopCause cause, Duration grace, Actions& out);
     void end_run(TimePoint now, Run& run, AttemptOutcome outcome, Actions& out);

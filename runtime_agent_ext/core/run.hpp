@@ -26,11 +26,15 @@ enum class InstanceState : std::uint8_t {
     broken,  // may never run anything again: to be destroyed
 };
 
-// Who may run next: one-run permission from the host agent.
+// Who may run next: one-run permission from the host agent. A lease names nobody (no key): the
+// first run of the shard that comes, under an owner not older than `owner_term`, has it.
 struct Assignment {
     RunKey key;
     Token token;
     std::string run_token;
+    bool is_lease = false;
+    Shard shard = 0;
+    OwnerTerm owner_term = 0;
 
     friend bool operator==(const Assignment&, const Assignment&) = default;
 };
@@ -38,6 +42,9 @@ struct Assignment {
 struct RunOrder {
     RunKey key;
     Token token;
+    std::string run_token{};
+    Shard shard = 0;
+    OwnerTerm owner_term = 0;
     Duration timeout{};
     Duration timeout_grace = std::chrono::seconds(10);
     std::optional<Duration> deadline{};  // left

@@ -105,8 +105,15 @@ asio::awaitable<void> Agent::close(Duration limit) {
 }
 
 Result<void> Agent::assign(wire::AssignRequest request) {
-    return instance_.assign(
-        {run_key(request.key), std::move(request.token), std::move(request.run_token)});
+    if (request.to == wire::AssignTo::nobody) return instance_.unassign();
+    Assignment assignment;
+    assignment.key = run_key(request.key);
+    assignment.token = std::move(request.token);
+    assignment.run_token = std::move(request.run_token);
+    assignment.is_lease = request.to == wire::AssignTo::anyone;
+    assignment.shard = request.owner.shard;
+    assignment.owner_term = request.owner.term;
+    return instance_.assign(std::move(assignment));
 }
 
 asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {

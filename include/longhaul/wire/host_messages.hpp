@@ -61,6 +61,8 @@ struct TakeRequest {
     FunctionSpec function;  // pinned to the version that was accepted
     bool retry_on_lost = false;
     std::int64_t ms_left = 0;  // of the dispatch as a whole
+    // Where the attempt may have started already, under this instance's lease; "" = nowhere.
+    InstanceId instance{};
 };
 
 struct TakeAnswer {
@@ -78,6 +80,14 @@ struct ResultReference {
     std::uint64_t size = 0;
     std::string sha256;        // 64 hex digits; "" where inline
     std::string content_type;  // "" = application/octet-stream
+};
+
+// An idle loaded instance, leased ahead to whoever owns the run that ended in it: the next run of
+// the same function may be started there without a take, once.
+struct InstanceLease {
+    std::string address;    // of the runtime agent's data listener
+    std::string run_token;  // of that one run
+    std::int64_t ms = 0;    // left at the moment of sending
 };
 
 // The state of one attempt, complete (never a difference). Merge rule, everywhere: accept only a
@@ -109,6 +119,7 @@ struct StatusEntry {
     StageTrace trace;
     Usage usage;
     std::optional<Progress> progress;
+    std::optional<InstanceLease> lease{};  // of `instance`, with an end alone
 };
 
 struct HostCapacity {
@@ -166,6 +177,9 @@ struct StatusBatch {
 struct StatusQuery {
     std::vector<AttemptKey> keys;  // at most kBatchMax
     bool snapshot = false;         // or everything
+    // Empty, or one for each key: the instance under whose lease it may run ("" = none), which is
+    // heard before the key counts as unknown.
+    std::vector<InstanceId> instances{};
 };
 
 struct StatusAnswer {
@@ -186,6 +200,7 @@ struct KillOrder {
     Token token;
     KillMode mode = KillMode::kill;
     std::int64_t grace_ms = 0;
+    InstanceId instance{};  // that it was sent to, where the sender knows one
 };
 
 enum class KillOutcome : std::uint8_t {

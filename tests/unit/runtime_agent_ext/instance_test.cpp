@@ -31,10 +31,16 @@ struct Bed {
     Result<void> assign(const std::string& id, const std::string& token = "t") {
         return instance.assign({key(id), Token{token}, "run-" + id});
     }
-    Result<bool> start(const std::string& id, const std::string& token = "t") {
+    Result<void> lease(const std::string& run_token, OwnerTerm of_term = 1) {
+        return instance.assign({{}, {}, run_token, true, 0, of_term});
+    }
+    Result<bool> start(const std::string& id, const std::string& token = "t",
+                       const std::string& run_token = "", OwnerTerm term = 1) {
         RunOrder order;
         order.key = key(id);
         order.token = Token{token};
+        order.run_token = run_token.empty() ? "run-" + id : run_token;
+        order.owner_term = term;
         order.timeout = seconds(10);
         order.timeout_grace = seconds(2);
         return instance.start(now, order, actions);
@@ -269,12 +275,70 @@ TEST_CASE("a destroy kills what runs, then ends the agent") {
     CHECK(bed.run_of("a").outcome == AttemptOutcome::killed);
 }
 
+TEST_CASE("a lease lets one run in, the first that comes") {
+    Bed bed;
+    REQUIRE(bed.lease("next"));
+    CHECK(bed.start("a", "t", "next").value());
+    CHECK_FALSE(bed.start("a", "t", "next").value());  // again: the run that exists
+    CHECK(bed.start("b", "t", "next").error().type == "busy");
+    bed.instance.function_started(bed.actions);
+    bed.end(true);
+    CHECK(bed.start("b", "t", "next").error().type == "not-assigned");
+    CHECK(bed.instance.runs().size() == 1);
+}
+
+TEST_CASE("a lease that was taken back starts nothing") {
+    Bed bed;
+    REQUIRE(bed.lease("next"));
+    REQUIRE(bed.instance.unassign());
+    CHECK(bed.start("a", "t", "next").error().type == "not-assigned");
+    REQUIRE(bed.lease("another"));
+    CHECK(bed.start("a", "t", "next").error().type == "not-assigned");
+    REQUIRE(bed.assign("b"));
+    CHECK(bed.start("a", "t", "another").error().type == "not-assigned");
+    CHECK(bed.start("b").value());
+}
+
+TEST_CASE("what has started under a lease cannot be taken back") {
+    Bed bed;
+    REQUIRE(bed.lease("next"));
+    REQUIRE(bed.start("a", "t", "next").value());
+    CHECK(bed.instance.unassign().error().type == "busy");
+    CHECK(bed.assign("b").error().type == "busy");
+    bed.end(true);
+    REQUIRE(bed.instance.unassign());
+    CHECK(bed.instance.find(key("a")) != nullptr);  // its end is not kept yet
+}
+
+TEST_CASE("a lease is not for an older owner, nor for another shard") {
+    Bed bed;
+    REQUIRE(bed.lease("next", 5));
+    CHECK(bed.start("a", "t", "next", 4).error().type == "stale-owner");
+    RunOrder order;
+    order.key = key("a");
+    order.token = Token{"t"};
+    order.run_token = "next";
+    order.shard = 7;
+    order.owner_term = 9;
+    CHECK(bed.instance.start(bed.now, order, bed.actions).error().type == "not-assigned");
+    CHECK(bed.start("a", "t", "next", 6).value());
+}
+
+TEST_CASE("a fence holds under a lease too") {
+    Bed bed;
+    REQUIRE(bed.lease("next"));
+    CHECK(bed.stop("a", StopMode::cancel, seconds(1)) == StopVerdict::fenced);
+    CHECK(bed.start("a", "t", "next").error().type == "fenced");
+    CHECK(bed.start("b", "t", "next").value());
+}
+
 TEST_CASE("a deadline before the time limit stops the run as a deadline") {
     Bed bed;
     REQUIRE(bed.assign("a"));
     RunOrder order;
     order.key = key("a");
     order.token = Token{"t"};
+    order.run_token = "run-a";
     order.timeout = seconds(10);
     order.deadline = seconds(3);
     REQUIRE(bed.instance.start(bed.now, order, bed.actions).value());

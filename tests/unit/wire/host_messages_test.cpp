@@ -1,6 +1,6 @@
 #include "tests/support/catch.hpp"
 
-#include "longhaul/wire/host_messages.hpp"
+#include "longhaul/wire/instance_control.hpp"
 
 using namespace longhaul;
 using namespace longhaul::wire;
@@ -52,6 +52,7 @@ StatusEntry ended() {
     entry.ended_ms_ago = 3;
     entry.trace = {{"route", 0.25}, {"load", 12.0}};
     entry.usage = {1.25, 1u << 20};
+    entry.lease = InstanceLease{"127.0.0.1:40123", "next", 9'500};
     return entry;
 }
 
@@ -111,6 +112,10 @@ TEST_CASE("a take goes there and back") {
     CHECK(back.key == kKey);
     CHECK(back.ms_left == 900'000);
     CHECK(back.retry_on_lost);
+    CHECK(back.instance.empty());
+    TakeRequest sent_before = request;
+    sent_before.instance = {"inst-1"};
+    CHECK(round_trip(sent_before).instance == sent_before.instance);
     const TakeAnswer answer{{"inst-1"}, "127.0.0.1:40123", "secret", true, {{"take", 1.5}}};
     CHECK(round_trip(answer).trace == answer.trace);
 }
@@ -152,13 +157,17 @@ TEST_CASE("reports, batches, questions and answers go there and back") {
     CHECK(round_trip(ReportAnswer{41, true, {"entry 3: x"}}).refused.size() == 1);
     CHECK(round_trip(StatusBatch{{"host-1"}, 3, 0, 9, {running()}}).last_seq == 9);
     CHECK(round_trip(StatusQuery{{kKey}, true}).keys == std::vector<AttemptKey>{kKey});
+    CHECK(round_trip(StatusQuery{{kKey}, false, {{"inst-1"}}}).instances.size() == 1);
+    refuses<StatusQuery>(to_json(StatusQuery{{kKey}, false, {{"a"}, {"b"}}}).dump(),
+                         "instances must be one for each of keys");
     CHECK(round_trip(StatusAnswer{{"host-1"}, 3, 9, true, {ended()}, {kKey}}).unknown.size() == 1);
 }
 
 TEST_CASE("kills, acks and the words of an instance go there and back") {
     const std::vector<KillOrder> orders{{{1, 2}, kKey, kToken, KillMode::cancel, 30'000},
-                                        {{1, 2}, kKey, kToken, KillMode::fence, 0}};
+                                        {{1, 2}, kKey, kToken, KillMode::fence, 0, {"inst-1"}}};
     CHECK(round_trip(orders)[1].mode == KillMode::fence);
+    CHECK(round_trip(orders)[1].instance.text == "inst-1");
     const std::vector<KillAnswer> answers{{kKey, KillOutcome::stopping},
                                           {kKey, KillOutcome::stale}};
     CHECK(round_trip(answers)[1].outcome == KillOutcome::stale);
@@ -169,6 +178,24 @@ TEST_CASE("kills, acks and the words of an instance go there and back") {
     CHECK(round_trip(InstanceStatusAnswer{{kKey}}).kept.size() == 1);
     CHECK(round_trip(LoadRequest{{"default"}, function(), "/data/code/1", 30'000}).code_dir ==
           "/data/code/1");
+}
+
+TEST_CASE("an assignment names a run, anyone or nobody") {
+    const auto back = [](const AssignRequest& request) {
+        auto decoded = decode_assign(to_json(request));
+        REQUIRE(decoded);
+        CHECK(to_json(*decoded).dump() == to_json(request).dump());
+        return *decoded;
+    };
+    CHECK(back({kKey, kToken, "run"}).key == kKey);
+    const AssignRequest lease{{}, {}, "next", AssignTo::anyone, {7, 3}};
+    CHECK(back(lease).owner.term == 3);
+    CHECK(to_json(lease).dump() ==
+          R"({"proto":1,"to":"anyone","shard":7,"owner_term":3,"run_token":"next"})");
+    CHECK(back({{}, {}, {}, AssignTo::nobody}).to == AssignTo::nobody);
+    for (const char* wrong : {R"({"proto":1})", R"({"proto":1,"to":"all","run_token":"x"})",
+                              R"({"proto":1,"to":"anyone","run_token":"x"})"})
+        CHECK_FALSE(decode_assign(*parse_json(wrong)));
 }
 
 TEST_CASE("messages are golden: other versions read them") {
@@ -189,6 +216,7 @@ TEST_CASE("messages are golden: other versions read them") {
           R"("trace":{"route":0.25,"load":12.0},"usage":{"cpu_seconds":1.25,)"
           R"("max_rss_bytes":1048576},)"
           R"("progress":{"percent":40.5,"message":"page 4 of 10","at_us":1795435200123456},)"
+          R"("lease":{"address":"127.0.0.1:40123","run_token":"next","ms":9500},)"
           R"("proto":1})");
     CHECK(
         to_json(host()).dump() ==

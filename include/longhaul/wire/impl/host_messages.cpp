@@ -36,6 +36,7 @@ Json write(const KillOrder& value) {
     json.set("token", value.token.text);
     json.set("mode", kKillModes[static_cast<std::size_t>(value.mode)]);
     json.set("grace_ms", value.grace_ms);
+    if (!value.instance.empty()) json.set("instance", value.instance.text);
     return json;
 }
 
@@ -46,6 +47,7 @@ Result<void> read(const Json& json, std::string_view where, KillOrder& out) {
     read_id(reader, "token", out.token.text, Presence::required);
     read_name(reader, "mode", kKillModes, out.mode);
     reader.integer("grace_ms", out.grace_ms, 0, kMsMax);
+    read_id(reader, "instance", out.instance.text, Presence::optional);
     return reader.finish();
 }
 
@@ -127,6 +129,7 @@ Result<void> read_message(const Json& json, TakeRequest& out) {
     reader.boolean("retry_on_lost", out.retry_on_lost);
     reader.require("ms_left");
     reader.integer("ms_left", out.ms_left, 0, kMsMax);
+    read_id(reader, "instance", out.instance.text, Presence::optional);
     return reader.finish();
 }
 
@@ -204,6 +207,7 @@ Json to_json(const TakeRequest& value) {
     json.set("function", to_json(value.function));
     json.set("retry_on_lost", value.retry_on_lost);
     json.set("ms_left", value.ms_left);
+    if (!value.instance.empty()) json.set("instance", value.instance.text);
     return json;
 }
 

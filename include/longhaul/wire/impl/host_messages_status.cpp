@@ -117,6 +117,27 @@ void read_progress(ObjectReader& outer, std::optional<Progress>& out) {
     out = std::move(progress);
 }
 
+Json write_lease(const InstanceLease& lease) {
+    Json json = Json::object();
+    json.set("address", lease.address);
+    json.set("run_token", lease.run_token);
+    json.set("ms", lease.ms);
+    return json;
+}
+
+void read_lease(ObjectReader& outer, std::optional<InstanceLease>& out) {
+    const Json* json = outer.member("lease");
+    if (!json) return;
+    ObjectReader reader(*json);
+    InstanceLease lease;
+    read_printable(reader, "address", lease.address, 255, Presence::required);
+    read_printable(reader, "run_token", lease.run_token, 256, Presence::required);
+    reader.require("ms");
+    reader.integer("ms", lease.ms, 0, kMsMax);
+    pass_on(outer, "lease", reader);
+    out = std::move(lease);
+}
+
 void read_usage(ObjectReader& outer, Usage& out) {
     const Json* json = outer.member("usage");
     if (!json) return;
@@ -261,6 +282,7 @@ Json write(const StatusEntry& value) {
         json.set("usage", std::move(usage));
     }
     if (value.progress) json.set("progress", write_progress(*value.progress));
+    if (value.lease) json.set("lease", write_lease(*value.lease));
     return json;
 }
 
@@ -282,6 +304,7 @@ Result<void> read(const Json& json, std::string_view where, StatusEntry& out) {
     read_trace(reader, out.trace);
     read_usage(reader, out.usage);
     read_progress(reader, out.progress);
+    read_lease(reader, out.lease);
     return reader.finish();
 }
 
@@ -364,6 +387,11 @@ Json to_json(const StatusQuery& value) {
     Json json = message();
     json.set("keys", write_list(value.keys));
     json.set("snapshot", value.snapshot);
+    if (!value.instances.empty()) {
+        Json::Array instances;
+        for (const InstanceId& id : value.instances) instances.emplace_back(id.text);
+        json.set("instances", std::move(instances));
+    }
     return json;
 }
 
@@ -431,6 +459,11 @@ Result<void> read_message(const Json& json, StatusQuery& out) {
     read_proto(reader);
     reader.boolean("snapshot", out.snapshot);
     if (auto done = read_list(reader, "keys", kBatchMax, out.keys); !done) return done;
+    std::vector<std::string> instances;
+    reader.texts("instances", instances);
+    if (!instances.empty() && instances.size() != out.keys.size())
+        reader.fail("instances", "must be one for each of keys");
+    for (std::string& id : instances) out.instances.push_back(InstanceId{std::move(id)});
     return reader.finish();
 }
 
