@@ -33,6 +33,7 @@ CoreLimits core_limits(const Config& config, const Machine& machine) {
     limits.runs_max = config.runs_max;
     limits.fences_max = config.fences_max;
     limits.take_lease = config.take_lease;
+    limits.instance_lease = config.instance_lease;
     limits.fence_retention = config.fence_retention;
     return limits;
 }
@@ -116,6 +117,7 @@ struct App::Impl {
     FileWatch log_watch;
     PackageCache packages;
     StatusFlow status;
+    LeaseFlow leases;
     TakeFlow takes;
     KillFlow kills;
     Recovery recovery;
@@ -150,16 +152,18 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
       packages(executor, ports.clock, logger, ports.workers, ports.blobs,
                config.data_dir + "/packages", package_limits(config),
                [this](const Digest& digest) { return package_in_use(digest); }),
-      status(executor, ports.clock, logger, ledger, keeper, files, log_watch),
-      takes(executor, ports.clock, logger, ledger, keeper, control, packages,
+      status(executor, ports.clock, logger, ledger, keeper, control, files, log_watch,
+             config.lease_timeout),
+      leases(executor, ports.clock, logger, ledger, control, status),
+      takes(executor, ports.clock, logger, ledger, keeper, control, leases, packages,
             {config.start_timeout, config.control_timeout}),
-      kills(executor, ports.clock, logger, ledger, keeper, control, status, files),
+      kills(executor, ports.clock, logger, ledger, keeper, control, status, leases, files),
       recovery(executor, ports.clock, logger, ledger, keeper, control, status),
       drain(takes, kills),
       reporter(executor, ports.clock, logger, ledger, ports.peer, config.status_service,
                {config.announce_interval, config.report_timeout, config.report_backoff_max},
                [this] { return announcement(); }),
-      handles{host,  ledger,    takes,       kills,       status,     drain,
+      handles{host,  ledger,    takes,       kills,       leases,     status,       drain,
               files, log_watch, ports.blobs, ports.clock, ports.disk, ports.workers},
       tasks(executor, logger),
       commits(executor, logger) {}
@@ -231,7 +235,8 @@ Result<void> App::Impl::listen() {
     for_admins.name = "admin";
     net::AdminSources sources;
     sources.metrics = [this] {
-        return collect_metrics({ledger, keeper, takes, kills, status, packages, files, &reporter});
+        return collect_metrics(
+            {ledger, keeper, takes, kills, leases, status, packages, files, &reporter});
     };
     sources.not_ready = [this]() -> std::optional<std::string> {
         if (stopping) return "stopping";
@@ -250,6 +255,7 @@ asio::awaitable<void> App::Impl::stop() {
     if (internal) internal->refuse_new_work();
     co_await takes.stop();
     co_await kills.stop();
+    co_await leases.stop();
     co_await recovery.stop();
     co_await reporter.stop();
     co_await log_watch.stop();
@@ -269,6 +275,8 @@ asio::awaitable<void> App::Impl::keep_time() {
     while (!tasks.cancelled()) {
         const TimePoint now = ports.clock.now();
         HostCore& core = ledger.core();
+        status.offer_leases(!drain.on());
+        leases.tick(drain.on());
         status.retire();
         for (const RunKey& key : core.lapsed(now)) kills.lapse(key);
         core.forget_old(now);
@@ -338,8 +346,8 @@ const std::string& App::host_id() const { return impl_->host.text; }
 
 MetricSamples App::metrics() const {
     const Impl& it = *impl_;
-    return collect_metrics(
-        {it.ledger, it.keeper, it.takes, it.kills, it.status, it.packages, it.files, &it.reporter});
+    return collect_metrics({it.ledger, it.keeper, it.takes, it.kills, it.leases, it.status,
+                            it.packages, it.files, &it.reporter});
 }
 
 std::optional<std::string> App::not_ready() const {

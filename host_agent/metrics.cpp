@@ -53,6 +53,11 @@ void add_flows(Page& page, const MetricSources& from) {
     page.count("ends_total", "Ends made durable", status.ends);
     page.count("lost_total", "Runs lost with their runtime agent", status.lost);
     page.count("results_lost_total", "Results that could not be kept", status.results_lost);
+    page.count("leases_offered_total", "Idle instances leased ahead", status.leases_offered);
+    page.count("leases_used_total", "Runs started under a lease", status.leases_used);
+    const LeaseCounters& leases = from.leases.counters();
+    page.count("leases_closed_total", "Leases taken back unused", leases.closed);
+    page.count("leases_stuck_total", "Leases that could not be taken back at once", leases.stuck);
 }
 
 }  // namespace

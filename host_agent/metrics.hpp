@@ -13,6 +13,7 @@ struct MetricSources {
     const Keeper& keeper;
     const TakeFlow& takes;
     const KillFlow& kills;
+    const LeaseFlow& leases;
     const StatusFlow& status;
     const PackageCache& packages;
     const RunFiles& files;

@@ -5,6 +5,15 @@
 #include <algorithm>
 
 namespace longhaul::host_agent {
+namespace {
+
+// Whoever asks for an instance while a lease of its own shard waits has no use for the lease.
+bool may_close(TimePoint now, const Instance& instance, const RunOwner& asker) {
+    if (instance.lease_stuck) return false;
+    return instance.lease_until <= now || instance.lease->owner.shard == asker.shard;
+}
+
+}  // namespace
 
 HostCore::HostCore(const CoreLimits& limits) : limits_(limits) {}
 
@@ -15,6 +24,7 @@ void HostCore::begin_epoch(TimePoint now, Records& out) {
     for (auto& [id, instance] : instances_) {
         instance.state = InstanceState::unproven;
         instance.idle_since = now;
+        instance.lease_until = now + limits_.instance_lease;
     }
     for (auto& [key, run] : runs_) {
         changed(key, run);
@@ -37,15 +47,25 @@ TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out)
     if (runs_.size() >= limits_.runs_max) return {TakeVerdict::overloaded};
 
     TakeDecision decision;
-    if (const Instance* idle = idle_for(input.code)) {
+    const Instance* idle = idle_for(input.code);
+    if (idle == nullptr) {
+        if (const Instance* leased = leased_for(now, input))
+            return {TakeVerdict::close, {}, {}, {leased->id}};
+    }
+    if (idle != nullptr) {
         decision.verdict = TakeVerdict::reuse;
         decision.instance = idle->id;
         Instance& instance = instances_.at(idle->id);
         instance.state = InstanceState::taken;
         instance.run = input.key;
     } else {
-        auto evict = make_room(input.memory_mb);
-        if (!evict) return {TakeVerdict::no_capacity};
+        auto evict = make_room(now, input, false);
+        if (!evict) {
+            auto close = make_room(now, input, true);
+            if (!close) return {TakeVerdict::no_capacity};
+            std::erase_if(*close, [this](const auto& id) { return !instances_.at(id).lease; });
+            return {TakeVerdict::close, {}, {}, std::move(*close)};
+        }
         LH_ASSERT(!instances_.contains(input.fresh));
         decision.verdict = TakeVerdict::start;
         decision.instance = input.fresh;
@@ -61,12 +81,13 @@ TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out)
     run.token = input.token;
     run.instance = decision.instance;
     run.taken_at = now;
+    run.shard = input.owner.shard;
     return decision;
 }
 
 // What is decided by the past of this very attempt, if anything is.
 std::optional<TakeDecision> HostCore::known(const TakeInput& input) const {
-    if (fences_.contains(input.key) || superseded(input.key))
+    if (fences_.contains(input.key) || blocked_.contains(input.key) || superseded(input.key))
         return TakeDecision{TakeVerdict::fenced};
     const Run* existing = run(input.key);
     if (existing == nullptr) return std::nullopt;
@@ -93,23 +114,39 @@ bool HostCore::superseded(const RunKey& key) const {
 const Instance* HostCore::idle_for(const LoadedCode& code) const {
     const Instance* best = nullptr;
     for (const auto& [id, instance] : instances_) {
-        if (instance.state != InstanceState::idle || !instance.loaded->serves(code)) continue;
+        if (instance.state != InstanceState::idle || instance.lease) continue;
+        if (!instance.loaded->serves(code)) continue;
         if (best == nullptr || instance.idle_since > best->idle_since) best = &instance;
     }
     return best;
 }
 
-// The least recently used idle instances that must go for one more of `memory_mb`; nothing if all
-// of them together would not be enough.
-std::optional<std::vector<InstanceId>> HostCore::make_room(std::uint32_t memory_mb) const {
+// As idle_for(), among those whose lease may be closed for it.
+const Instance* HostCore::leased_for(TimePoint now, const TakeInput& input) const {
+    const Instance* best = nullptr;
+    for (const auto& [id, instance] : instances_) {
+        if (instance.state != InstanceState::idle || !instance.lease) continue;
+        if (!instance.loaded->serves(input.code) || !may_close(now, instance, input.owner))
+            continue;
+        if (best == nullptr || instance.idle_since > best->idle_since) best = &instance;
+    }
+    return best;
+}
+
+// The least recently used idle instances that must go for one more; nothing if all of them together
+// would not be enough.
+std::optional<std::vector<InstanceId>> HostCore::make_room(TimePoint now, const TakeInput& input,
+                                                           bool with_leased) const {
     std::uint64_t count = 1;
-    std::uint64_t memory = memory_mb;
+    std::uint64_t memory = input.memory_mb;
     std::vector<const Instance*> idle;
     for (const auto& [id, instance] : instances_) {
         if (instance.state == InstanceState::destroying) continue;
         ++count;
         memory += instance.memory_mb;
-        if (instance.state == InstanceState::idle) idle.push_back(&instance);
+        if (instance.state != InstanceState::idle) continue;
+        if (!instance.lease || (with_leased && may_close(now, instance, input.owner)))
+            idle.push_back(&instance);
     }
     std::ranges::sort(idle, {}, &Instance::idle_since);
     std::vector<InstanceId> evict;
@@ -171,10 +208,7 @@ bool HostCore::release(TimePoint now, const RunKey& key, Records& out) {
 }
 
 void HostCore::lapse(TimePoint now, const RunKey& key, Records& out) {
-    if (!fences_.contains(key)) {
-        remember_fence(key, now);
-        out.push_back(Fenced{key, now});
-    }
+    fence(now, key, out);
     (void)release(now, key, out);
 }
 
@@ -188,10 +222,11 @@ void HostCore::found(const InstanceId& id) {
         instance.state = instance.loaded ? InstanceState::idle : InstanceState::broken;
 }
 
-void HostCore::broken(const InstanceId& id) {
+void HostCore::broken(const InstanceId& id, Records& out) {
     const auto place = instances_.find(id);
-    if (place != instances_.end() && place->second.state == InstanceState::idle)
-        place->second.state = InstanceState::broken;
+    if (place == instances_.end() || place->second.state != InstanceState::idle) return;
+    close_lease(id, out);
+    place->second.state = InstanceState::broken;
 }
 
 bool HostCore::begin_destroy(const InstanceId& id) {
@@ -206,6 +241,7 @@ std::optional<RunKey> HostCore::dead(const InstanceId& id, Records& out) {
     if (place == instances_.end()) return std::nullopt;
     const std::optional<RunKey> key = place->second.run;
     if (place->second.process) out.push_back(InstanceGone{id});
+    if (place->second.lease) remember_lost(id, place->second.lease->at);
     instances_.erase(place);
     return key;
 }

@@ -13,6 +13,9 @@
 //       is known here, is never taken.
 //   (4) Every change of a run has a sequence number of its own; numbers only rise.
 //   (5) An ended run stays ended, with its first end, until it is acknowledged.
+//   (6) A leased instance is idle. It serves no take, is not destroyed and not given to a second
+//       lessee before its lease is closed; a run that its runtime agent says has started under the
+//       lease is a run here from then on.
 //
 // Not thread-safe. One Ledger (driver/ledger.hpp) owns one HostCore.
 #pragma once
@@ -23,7 +26,7 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <unordered_map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -38,6 +41,7 @@ enum class TakeVerdict : std::uint8_t {
     answered,     // the same take was answered before: `instance`
     reuse,        // assign `instance`, which has the code loaded
     start,        // start `instance` (new), load, assign; destroy `evict`
+    close,        // close the leases of `close`, then ask again
     no_capacity,
     overloaded,  // too many runs wait to be acknowledged
 };
@@ -46,6 +50,7 @@ struct TakeDecision {
     TakeVerdict verdict = TakeVerdict::no_capacity;
     InstanceId instance{};
     std::vector<InstanceId> evict{};
+    std::vector<InstanceId> close{};
 };
 
 enum class KillVerdict : std::uint8_t {
@@ -53,6 +58,8 @@ enum class KillVerdict : std::uint8_t {
     fenced,   // it never started here: durable now
     ended,    // it had ended: reported again
     forward,  // its runtime agent has to be told: `instance`
+    ask,      // unknown here, but `instance` is leased: its runtime agent knows. Blocked till then
+    lost,     // unknown here, and `instance` is gone with its lease: see adopt_lost()
 };
 
 struct KillDecision {
@@ -90,14 +97,44 @@ public:
     // The end. True: it is the first, and recorded. The instance is idle afterwards, or broken.
     [[nodiscard]] bool ended(TimePoint now, const RunKey& key, StatusStamp stamp,
                              std::string status, bool instance_usable, Records& out);
+    // `sent_to`: the instance under whose lease the run may have started; empty where none is.
     [[nodiscard]] KillDecision kill(TimePoint now, const RunOwner& owner, const RunKey& key,
-                                    bool fence, Records& out);
+                                    bool fence, const InstanceId& sent_to, Records& out);
     // Forgets an ended run. True: it was known.
     bool ack(TimePoint now, const RunKey& key, Records& out);
 
+    // Leases. In the order lessee → [told to the runtime agent → ended →] lease → adopt or close.
+    // To whom the instance of `key` may be leased when that run has ended; nothing: to nobody.
+    [[nodiscard]] std::optional<RunOwner> lessee(const RunKey& key) const;
+    // Leases the instance of a run that has just ended, of which its runtime agent knows already.
+    // False: it cannot serve another run.
+    bool lease(TimePoint now, const RunKey& after, const Lease& lease,
+               const std::string& data_address, Records& out);
+    // Its runtime agent does not answer when asked about it: the lease is due, and avoided.
+    void lease_stuck(const InstanceId& id);
+    // The leased instance that is to be told with the end of `key`; nullptr: none, or no more.
+    [[nodiscard]] const Instance* leased_after(TimePoint now, const RunKey& key) const;
+    // A runtime agent says that it runs, or ran, something that is unknown here. True: under its
+    // lease, and it is a run here now.
+    bool adopt(TimePoint now, const RunKey& key, const Token& token, const InstanceId& id,
+               const std::string& data_address, Records& out);
+    // The runtime agent lets nobody in under it any more, and was heard after that.
+    void close_lease(const InstanceId& id, Records& out);
+    // What may have run under a lease whose instance is gone counts as run. False: not so.
+    bool adopt_lost(TimePoint now, const RunKey& key, const Token& token, const InstanceId& id,
+                    Records& out);
+    [[nodiscard]] bool lost_with_lease(const InstanceId& id) const;
+    // Leases that have lapsed, or whose owner was succeeded: to be closed.
+    [[nodiscard]] std::vector<InstanceId> leases_due(TimePoint now) const;
+    // Ends what a KillVerdict::ask began: takes of `key` are decided by its past again.
+    void unblock(const RunKey& key) { blocked_.erase(key); }
+    // No run under `key`: fenced, durably.
+    void fence(TimePoint now, const RunKey& key, Records& out);
+
     // Instances.
-    void found(const InstanceId& id);   // an unproven one lives
-    void broken(const InstanceId& id);  // its runtime agent says that it is of no more use
+    void found(const InstanceId& id);  // an unproven one lives
+    // Its runtime agent says that it is of no more use: nor is its lease.
+    void broken(const InstanceId& id, Records& out);
     // True: its end is now under way, and only the caller sees to it.
     [[nodiscard]] bool begin_destroy(const InstanceId& id);
     // The process is proven gone. The run that it takes along, unended, if any.
@@ -135,7 +172,12 @@ public:
 private:
     [[nodiscard]] std::optional<TakeDecision> known(const TakeInput& input) const;
     [[nodiscard]] const Instance* idle_for(const LoadedCode& code) const;
-    [[nodiscard]] std::optional<std::vector<InstanceId>> make_room(std::uint32_t memory_mb) const;
+    [[nodiscard]] const Instance* leased_for(TimePoint now, const TakeInput& input) const;
+    [[nodiscard]] std::optional<std::vector<InstanceId>> make_room(TimePoint now,
+                                                                   const TakeInput& input,
+                                                                   bool with_leased) const;
+    void no_lease(Instance& instance);
+    void remember_lost(const InstanceId& id, TimePoint at);
     [[nodiscard]] bool superseded(const RunKey& key) const;
     void changed(const RunKey& key, Run& run);
     void forget(const RunKey& key);
@@ -157,6 +199,9 @@ private:
     // Attempts that never run here, oldest first in fence_order_.
     std::map<RunKey, TimePoint> fences_;
     std::deque<std::pair<TimePoint, RunKey>> fence_order_;
+
+    std::map<InstanceId, TimePoint> lost_leases_;  // instances gone with an open lease
+    std::set<RunKey> blocked_;                     // of this life: a runtime agent is being asked
 };
 
 }  // namespace longhaul::host_agent

@@ -24,6 +24,7 @@ void HostCore::apply(const Record& record) {
                        changes_.clear();
                        fences_.clear();
                        fence_order_.clear();
+                       lost_leases_.clear();
                    },
                    [&](const EpochBegun& it) { epoch_ = std::max(epoch_, it.epoch); },
                    [&](const TermSeen& it) {
@@ -41,7 +42,11 @@ void HostCore::apply(const Record& record) {
                        const auto place = instances_.find(it.id);
                        if (place != instances_.end()) place->second.loaded = it.code;
                    },
-                   [&](const InstanceGone& it) { instances_.erase(it.id); },
+                   [&](const InstanceGone& it) {
+                       const Instance* gone = instance(it.id);
+                       if (gone != nullptr && gone->lease) remember_lost(it.id, gone->lease->at);
+                       instances_.erase(it.id);
+                   },
                    [&](const Assigned& it) { apply_assigned(it); },
                    [&](const Fenced& it) {
                        remember_fence(it.key, it.at);
@@ -60,6 +65,15 @@ void HostCore::apply(const Record& record) {
                        forget(it.key);
                        remember_fence(it.key, it.at);
                    },
+                   [&](const Leased& it) {
+                       const auto place = instances_.find(it.id);
+                       if (place != instances_.end()) place->second.lease = it.lease;
+                   },
+                   [&](const LeaseClosed& it) {
+                       const auto place = instances_.find(it.id);
+                       if (place != instances_.end()) no_lease(place->second);
+                   },
+                   [&](const LeaseLost& it) { remember_lost(it.id, it.at); },
                },
                record);
 }
@@ -75,7 +89,9 @@ void HostCore::apply_assigned(const Assigned& record) {
     run.stamp = {kRankDispatched, 0};
     run.fenced = fences_.contains(record.key);
     const auto place = instances_.find(record.instance);
-    if (place != instances_.end()) place->second.run = record.key;
+    if (place == instances_.end()) return;
+    place->second.run = record.key;
+    no_lease(place->second);
 }
 
 void HostCore::apply_ended(const Ended& record) {
@@ -115,6 +131,9 @@ Records HostCore::snapshot() const {
             if (ended_ones) out.push_back(Ended{key, run.stamp, run.ended_at, true, {}});
         }
     }
+    for (const auto& [id, instance] : instances_)
+        if (instance.process && instance.lease) out.push_back(Leased{id, *instance.lease});
+    for (const auto& [id, at] : lost_leases_) out.push_back(LeaseLost{id, at});
     return out;
 }
 
@@ -126,6 +145,11 @@ void HostCore::check_invariants() const {
         if (instance.state == InstanceState::idle) {
             LH_ASSERT(!instance.run);
             LH_ASSERT(instance.loaded);
+        }
+        if (instance.lease) {
+            LH_ASSERT(instance.state == InstanceState::idle ||
+                      instance.state == InstanceState::unproven);
+            LH_ASSERT(!instance.run);
         }
         if (instance.run) {
             const Run* held = run(*instance.run);

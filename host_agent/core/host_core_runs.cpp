@@ -44,14 +44,17 @@ bool HostCore::ended(TimePoint now, const RunKey& key, StatusStamp stamp, std::s
 }
 
 KillDecision HostCore::kill(TimePoint now, const RunOwner& owner, const RunKey& key, bool fence,
-                            Records& out) {
+                            const InstanceId& sent_to, Records& out) {
     if (!obey(owner, out)) return {KillVerdict::stale};
     const auto place = runs_.find(key);
     if (place == runs_.end()) {
-        if (!fences_.contains(key)) {
-            remember_fence(key, now);
-            out.push_back(Fenced{key, now});
+        const Instance* leased = instance(sent_to);
+        if (!fences_.contains(key) && leased != nullptr && leased->lease) {
+            blocked_.insert(key);
+            return {KillVerdict::ask, sent_to};
         }
+        if (!fences_.contains(key) && lost_with_lease(sent_to)) return {KillVerdict::lost, sent_to};
+        this->fence(now, key, out);
         return {KillVerdict::fenced};
     }
     Run& run = place->second;
@@ -83,7 +86,7 @@ std::vector<InstanceId> HostCore::retire(TimePoint now) {
     std::vector<InstanceId> due;
     for (auto& [id, instance] : instances_) {
         const bool worn = instance.state == InstanceState::broken;
-        const bool old = instance.state == InstanceState::idle &&
+        const bool old = instance.state == InstanceState::idle && !instance.lease &&
                          instance.idle_since + instance.loaded->keep_alive <= now;
         if (!worn && !old) continue;
         instance.state = InstanceState::destroying;
@@ -114,6 +117,8 @@ void HostCore::forget_old(TimePoint now) {
         fences_.erase(fence_order_.front().second);
         fence_order_.pop_front();
     }
+    std::erase_if(lost_leases_,
+                  [&](const auto& lost) { return lost.second + limits_.fence_retention <= now; });
 }
 
 std::optional<TimePoint> HostCore::next_deadline() const {
@@ -123,7 +128,9 @@ std::optional<TimePoint> HostCore::next_deadline() const {
     };
     for (const auto& [id, instance] : instances_) {
         if (instance.state == InstanceState::broken) sooner(instance.idle_since);
-        if (instance.state == InstanceState::idle)
+        if (instance.state == InstanceState::idle && instance.lease)
+            sooner(instance.lease_until);
+        else if (instance.state == InstanceState::idle)
             sooner(instance.idle_since + instance.loaded->keep_alive);
     }
     for (const auto& [key, run] : runs_) {

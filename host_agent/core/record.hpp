@@ -58,9 +58,24 @@ struct Acked {
     RunKey key;
     TimePoint at;
 };
+// Durable before anybody hears of the lease.
+struct Leased {
+    InstanceId id;
+    Lease lease;
+};
+// No run has started under it, and none will.
+struct LeaseClosed {
+    InstanceId id;
+};
+// The instance is gone with its lease open: a run may have started there and be lost.
+struct LeaseLost {
+    InstanceId id;
+    TimePoint at;
+};
 
-using Record = std::variant<SnapshotBegun, EpochBegun, TermSeen, InstanceMade, InstanceLoaded,
-                            InstanceGone, Assigned, Fenced, Released, Ended, Acked>;
+using Record =
+    std::variant<SnapshotBegun, EpochBegun, TermSeen, InstanceMade, InstanceLoaded, InstanceGone,
+                 Assigned, Fenced, Released, Ended, Acked, Leased, LeaseClosed, LeaseLost>;
 using Records = std::vector<Record>;
 
 }  // namespace longhaul::host_agent

@@ -26,6 +26,8 @@ struct RunKey {
 struct RunOwner {
     Shard shard = 0;
     OwnerTerm term = 0;
+
+    friend bool operator==(const RunOwner&, const RunOwner&) = default;
 };
 
 // Numbers of the wire (wire::Rank).
@@ -54,6 +56,16 @@ struct InstanceProcess {
     std::string secret;           // of its control socket
 
     friend bool operator==(const InstanceProcess&, const InstanceProcess&) = default;
+};
+
+// An idle instance that the owner of a shard may start one run in without a take. Who gets in is
+// decided by its runtime agent, which also says so.
+struct Lease {
+    RunOwner owner;  // as it was when the lease was given
+    std::string run_token;
+    TimePoint at{};
+
+    friend bool operator==(const Lease&, const Lease&) = default;
 };
 
 // What an instance was loaded with; only a take of exactly this reuses it.
@@ -87,6 +99,12 @@ struct Instance {
     std::optional<LoadedCode> loaded{};
     std::optional<RunKey> run{};  // the take, or the run, that holds it
     TimePoint idle_since{};
+    std::optional<Lease> lease{};  // where it is idle: not for a take before it is closed
+    // Of the lease, in this life alone.
+    TimePoint lease_until{};
+    std::optional<RunKey> lease_after{};  // the run with whose end it is told
+    std::string lease_address{};
+    bool lease_stuck = false;  // its runtime agent did not answer when it was to be closed
 };
 
 enum class RunState : std::uint8_t {
@@ -105,7 +123,8 @@ struct Run {
     StatusStamp stamp{};
     std::uint64_t seq = 0;  // of its last change; 0 = none yet
     bool fenced = false;
-    bool lease_checked = false;  // its lapse was put to the runtime agent
+    bool lease_checked = false;    // its lapse was put to the runtime agent
+    std::optional<Shard> shard{};  // whose it is; nothing where an earlier life took it
     TimePoint taken_at{};
     TimePoint ended_at{};
 };
@@ -125,6 +144,7 @@ struct CoreLimits {
     std::uint32_t runs_max = 0;    // live and ended, not acknowledged
     std::uint32_t fences_max = 0;  // remembered; the oldest go first
     Duration take_lease{};
+    Duration instance_lease{};   // how long an idle instance waits for its lessee; 0 = never
     Duration fence_retention{};  // also of ended runs that were fenced: nobody acknowledges those
 };
 

@@ -15,6 +15,7 @@ struct Handles {
     Ledger& ledger;
     TakeFlow& takes;
     KillFlow& kills;
+    LeaseFlow& leases;
     StatusFlow& status;
     Drain& drain;
     RunFiles& files;

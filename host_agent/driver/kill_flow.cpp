@@ -20,6 +20,7 @@ struct KillFlow::Batch {
 
     std::vector<wire::KillAnswer> answers{};
     std::size_t open = 0;
+    std::optional<Error> failure{};
     net::Notifier done;
 
     void answer(std::size_t index, wire::KillOutcome outcome) {
@@ -31,13 +32,14 @@ struct KillFlow::Batch {
 
 KillFlow::KillFlow(asio::any_io_executor executor, port::Clock& clock, Logger logger,
                    Ledger& ledger, Keeper& keeper, AgentControl& control, StatusFlow& status,
-                   RunFiles& files)
+                   LeaseFlow& leases, RunFiles& files)
     : clock_(clock),
       logger_(std::move(logger)),
       ledger_(ledger),
       keeper_(keeper),
       control_(control),
       status_(status),
+      leases_(leases),
       files_(files),
       executor_(executor),
       tasks_(executor, logger_) {}
@@ -55,13 +57,15 @@ asio::awaitable<Result<std::vector<wire::KillAnswer>>> KillFlow::kill(
     counters_.orders += orders.size();
     Records out;
     std::vector<std::pair<std::size_t, InstanceId>> told;
+    std::vector<std::pair<std::size_t, InstanceId>> asked;
     for (std::size_t index = 0; index < orders.size(); ++index) {
         const wire::KillOrder& order = orders[index];
         batch->answers[index].key = order.key;
         const bool fence = order.mode == wire::KillMode::fence;
         const RunOwner owner{order.owner.shard, order.owner.term};
         const RunKey key = run_key(order.key);
-        const KillDecision decision = ledger_.core().kill(clock_.now(), owner, key, fence, out);
+        const KillDecision decision =
+            ledger_.core().kill(clock_.now(), owner, key, fence, order.instance, out);
         switch (decision.verdict) {
         case KillVerdict::stale: batch->answer(index, wire::KillOutcome::stale); break;
         case KillVerdict::ended: batch->answer(index, wire::KillOutcome::ended); break;
@@ -71,16 +75,21 @@ asio::awaitable<Result<std::vector<wire::KillAnswer>>> KillFlow::kill(
             batch->answer(index, wire::KillOutcome::fenced);
             break;
         case KillVerdict::forward: told.emplace_back(index, decision.instance); break;
+        case KillVerdict::ask:
+        case KillVerdict::lost: asked.emplace_back(index, order.instance); break;
         }
     }
     const Ledger::Ticket ticket = ledger_.stage(std::move(out));
     // The orders go out now: a process that dies a little early harms nobody, a late one may.
     for (auto& [index, instance] : told)
         tasks_.start("kill", forward(batch, index, instance, std::move(orders[index])));
+    for (auto& [index, instance] : asked)
+        tasks_.start("kill", forward_leased(batch, index, instance, std::move(orders[index])));
     auto durable = co_await ledger_.durable(ticket);
     if (!durable) co_return durable.error();
     ledger_.changed().notify_all();
     while (batch->open > 0 && !tasks_.cancelled()) co_await batch->done.wait();
+    if (batch->failure) co_return *batch->failure;
     // What settle() recorded.
     durable = co_await ledger_.durable();
     if (!durable) co_return durable.error();
@@ -126,6 +135,15 @@ asio::awaitable<void> KillFlow::forward(std::shared_ptr<Batch> batch, std::size_
         co_await clock_.wait_until(clock_.now() + pause);
         pause = std::min(pause * 2, kRetryMax);
     }
+}
+
+// Answered only with what the runtime agent of the leased instance has said.
+asio::awaitable<void> KillFlow::forward_leased(std::shared_ptr<Batch> batch, std::size_t index,
+                                               InstanceId instance, wire::KillOrder order) {
+    auto outcome = co_await leases_.kill(instance, std::move(order));
+    if (!outcome) batch->failure = outcome.error();
+    if (outcome && *outcome == wire::KillOutcome::fenced) ++counters_.fences;
+    batch->answer(index, outcome ? *outcome : wire::KillOutcome::stopping);
 }
 
 // The runtime agent swears that it never started it and never will: so do we, durably.

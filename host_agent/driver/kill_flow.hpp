@@ -5,8 +5,8 @@
 // gone.
 #pragma once
 
+#include "host_agent/driver/lease_flow.hpp"
 #include "host_agent/driver/ledger.hpp"
-#include "host_agent/driver/status_flow.hpp"
 #include "host_agent/instances/agent_control.hpp"
 #include "host_agent/instances/keeper.hpp"
 #include "host_agent/store/run_files.hpp"
@@ -29,9 +29,10 @@ class KillFlow {
 public:
     KillFlow(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
              Ledger& ledger, Keeper& keeper, AgentControl& control, StatusFlow& status,
-             RunFiles& files);
+             LeaseFlow& leases, RunFiles& files);
 
-    // One answer an order, in order.
+    // One answer an order, in order. An error: of an attempt sent under a lease nothing could be
+    // learnt; the orders are to be repeated.
     boost::asio::awaitable<Result<std::vector<wire::KillAnswer>>> kill(
         std::vector<wire::KillOrder> orders);
 
@@ -55,6 +56,8 @@ private:
 
     boost::asio::awaitable<void> forward(std::shared_ptr<Batch> batch, std::size_t index,
                                          InstanceId instance, wire::KillOrder order);
+    boost::asio::awaitable<void> forward_leased(std::shared_ptr<Batch> batch, std::size_t index,
+                                                InstanceId instance, wire::KillOrder order);
     boost::asio::awaitable<void> look_then_fence(RunKey key);
     boost::asio::awaitable<wire::KillOutcome> settle(RunKey key, wire::KillOutcome outcome);
     void stop_taking(const RunKey& key);
@@ -65,6 +68,7 @@ private:
     Keeper& keeper_;
     AgentControl& control_;
     StatusFlow& status_;
+    LeaseFlow& leases_;
     RunFiles& files_;
     const boost::asio::any_io_executor executor_;
     net::TaskGroup tasks_;

@@ -142,6 +142,9 @@ wire::StatusEntry Ledger::entry(const RunKey& key) const {
     const std::int64_t passed = std::max<std::int64_t>(0, to_ms(clock_.now() - place->second.at));
     if (entry.started_ms_ago) *entry.started_ms_ago += passed;
     if (entry.ended_ms_ago) *entry.ended_ms_ago += passed;
+    if (const Instance* leased = core_.leased_after(clock_.now(), key))
+        entry.lease = wire::InstanceLease{leased->lease_address, leased->lease->run_token,
+                                          to_ms(leased->lease_until - clock_.now())};
     return entry;
 }
 

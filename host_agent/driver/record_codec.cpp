@@ -145,6 +145,17 @@ void record_fields(Io& io, T& it) {
         io(it.at);
         io(it.instance_usable);
         io(it.status);
+    } else if constexpr (std::is_same_v<R, Leased>) {
+        io(it.id.text);
+        io(it.lease.owner.shard);
+        io(it.lease.owner.term);
+        io(it.lease.run_token);
+        io(it.lease.at);
+    } else if constexpr (std::is_same_v<R, LeaseClosed>) {
+        io(it.id.text);
+    } else if constexpr (std::is_same_v<R, LeaseLost>) {
+        io(it.id.text);
+        io(it.at);
     } else {
         static_assert(std::is_same_v<R, SnapshotBegun>);
     }

@@ -10,13 +10,16 @@ namespace longhaul::host_agent {
 namespace asio = boost::asio;
 
 StatusFlow::StatusFlow(asio::any_io_executor executor, port::Clock& clock, Logger logger,
-                       Ledger& ledger, Keeper& keeper, RunFiles& files, FileWatch& log_watch)
+                       Ledger& ledger, Keeper& keeper, AgentControl& control, RunFiles& files,
+                       FileWatch& log_watch, Duration lease_timeout)
     : clock_(clock),
       logger_(std::move(logger)),
       ledger_(ledger),
       keeper_(keeper),
+      control_(control),
       files_(files),
       log_watch_(log_watch),
+      lease_timeout_(lease_timeout),
       tasks_(executor, logger_) {}
 
 asio::awaitable<void> StatusFlow::stop() {
@@ -42,10 +45,12 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
 
     wire::InstanceStatusAnswer answer;
     bool news = false;
+    bool adopted = false;
     for (wire::StatusEntry& entry : status.entries) {
         const RunKey key = run_key(entry.key);
         entry.instance = from;
         entry.incarnation = status.incarnation;
+        adopted = adopt(from, entry, status.data_address) || adopted;
         if (entry.rank == wire::Rank::ended) {
             const bool usable = !worn && entry.stop_cause == StopCause::none && !entry.sigkill_sent;
             const wire::AttemptKey name = entry.key;
@@ -59,10 +64,27 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
         ledger_.keep(key, std::move(entry));
         news = true;
     }
-    if (worn) core.broken(from);
+    Records out;
+    if (worn) core.broken(from, out);
+    ledger_.stage(std::move(out));
     retire();
+    if (adopted) {
+        auto durable = co_await ledger_.durable();
+        if (!durable) co_return durable.error();
+    }
     if (news) ledger_.changed().notify_all();
     co_return answer;
+}
+
+// A run that started under a lease: the first that is heard of it.
+bool StatusFlow::adopt(const InstanceId& from, const wire::StatusEntry& entry,
+                       const std::string& data_address) {
+    Records out;
+    const bool is_new = ledger_.core().adopt(clock_.now(), run_key(entry.key), entry.token, from,
+                                             data_address, out);
+    if (is_new) ++counters_.leases_used;
+    ledger_.stage(std::move(out));
+    return is_new;
 }
 
 // Whether the runtime agent may forget it.
@@ -87,16 +109,50 @@ asio::awaitable<Result<bool>> StatusFlow::take_end(InstanceId from, wire::Status
             entry.message = secured.error().message;
         }
     }
+    std::optional<Lease> lease;
+    if (is_news() && usable) {
+        const RunKey name = key;
+        lease = co_await prepare_lease(name);
+    }
     // Somebody else may have brought the same end meanwhile.
     if (is_news()) {
         ++counters_.ends;
         record_end(key, std::move(entry), usable);
+        if (lease) record_lease(from, key, *lease);
     }
     auto done = co_await ledger_.durable();
     if (!done) co_return done.error();
     ledger_.changed().notify_all();
     log_watch_.poke(wire::log_file_name(wire_key(key)));
     co_return true;
+}
+
+// Told to the runtime agent before anybody else can know of it: so the end and the lease are one
+// step, one batch and one report. Where that takes too long the end goes alone.
+asio::awaitable<std::optional<Lease>> StatusFlow::prepare_lease(RunKey key) {
+    const std::optional<RunOwner> lessee = ledger_.core().lessee(key);
+    if (!leasing_ || !lessee) co_return std::nullopt;
+    const Instance* instance = ledger_.core().instance(ledger_.core().run(key)->instance);
+    if (!instance->process) co_return std::nullopt;
+    const InstanceProcess process = *instance->process;
+    Lease lease{*lessee, keeper_.fresh_secret(), {}};
+    wire::AssignRequest request;
+    request.run_token = lease.run_token;
+    request.to = wire::AssignTo::anyone;
+    request.owner = {lessee->shard, lessee->term};
+    auto told = co_await control_.assign(process, std::move(request), lease_timeout_);
+    if (!told) co_return std::nullopt;
+    lease.at = clock_.now();
+    co_return lease;
+}
+
+void StatusFlow::record_lease(const InstanceId& id, const RunKey& after, const Lease& lease) {
+    const AgentReport* report = keeper_.report_of(id);
+    if (report == nullptr) return;
+    Records out;
+    if (ledger_.core().lease(clock_.now(), after, lease, report->data_address, out))
+        ++counters_.leases_offered;
+    ledger_.stage(std::move(out));
 }
 
 Ledger::Ticket StatusFlow::record_end(const RunKey& key, wire::StatusEntry entry, bool usable) {
@@ -116,8 +172,19 @@ void StatusFlow::instance_dead(const InstanceId& id) {
     const Run* run = key ? core.run(*key) : nullptr;
     // A take still under way sees for itself that its instance is gone.
     if (run == nullptr || run->state == RunState::taking || run->state == RunState::ended) return;
+    end_as_lost(*key, id);
+}
+
+void StatusFlow::lost_with_lease(const RunKey& key, const Token& token, const InstanceId& id) {
+    Records out;
+    const bool is_new = ledger_.core().adopt_lost(clock_.now(), key, token, id, out);
+    ledger_.stage(std::move(out));
+    if (is_new) end_as_lost(key, id);
+}
+
+void StatusFlow::end_as_lost(const RunKey& key, const InstanceId& id) {
     ++counters_.lost;
-    wire::StatusEntry entry = ledger_.entry(*key);
+    wire::StatusEntry entry = ledger_.entry(key);
     entry.rank = wire::Rank::ended;
     entry.version += 1;
     entry.outcome = AttemptOutcome::lost;
@@ -125,7 +192,7 @@ void StatusFlow::instance_dead(const InstanceId& id) {
     entry.message =
         "the runtime agent " + id.text + " is gone: no process has its pid and start time any more";
     entry.ended_ms_ago = 0;
-    const Ledger::Ticket ticket = record_end(*key, std::move(entry), false);
+    const Ledger::Ticket ticket = record_end(key, std::move(entry), false);
     tasks_.start("announce", announce_when_durable(ticket));
 }
 

@@ -1,10 +1,12 @@
 // News from runtime agents on its way to the gateways: merged, ends made durable, deaths judged.
 //
 // Runs on one executor. An end is reported, and acknowledged to its runtime agent, only after its
-// result file and its record are durable.
+// result file and its record are durable. With the end goes the lease of the instance, if it is
+// offered: known to its runtime agent by then, and in the same batch.
 #pragma once
 
 #include "host_agent/driver/ledger.hpp"
+#include "host_agent/instances/agent_control.hpp"
 #include "host_agent/instances/keeper.hpp"
 #include "host_agent/store/file_watch.hpp"
 #include "host_agent/store/run_files.hpp"
@@ -16,12 +18,16 @@ struct StatusCounters {
     std::uint64_t ends = 0;
     std::uint64_t lost = 0;
     std::uint64_t results_lost = 0;
+    std::uint64_t leases_offered = 0;
+    std::uint64_t leases_used = 0;
 };
 
 class StatusFlow {
 public:
+    // `lease_timeout`: how long an end waits for the word that the runtime agent knows of a lease.
     StatusFlow(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
-               Ledger& ledger, Keeper& keeper, RunFiles& files, FileWatch& log_watch);
+               Ledger& ledger, Keeper& keeper, AgentControl& control, RunFiles& files,
+               FileWatch& log_watch, Duration lease_timeout);
 
     // Whether `secret` is that of the instance: nobody else speaks for it.
     [[nodiscard]] bool is_secret_of(const InstanceId& id, std::string_view secret) const;
@@ -33,6 +39,12 @@ public:
     // The process is proven gone; its run, if it had one, ends as lost.
     void instance_dead(const InstanceId& id);
 
+    // The same of what may have run under the lease of an instance that is gone.
+    void lost_with_lease(const RunKey& key, const Token& token, const InstanceId& id);
+
+    // From now on ends bring no lease.
+    void offer_leases(bool offered) { leasing_ = offered; }
+
     // Destroys what the core holds for worn out or too old.
     void retire();
 
@@ -43,14 +55,22 @@ private:
     boost::asio::awaitable<Result<bool>> take_end(InstanceId from, wire::StatusEntry entry,
                                                   bool usable);
     boost::asio::awaitable<void> announce_when_durable(Ledger::Ticket ticket);
+    boost::asio::awaitable<std::optional<Lease>> prepare_lease(RunKey key);
+    void record_lease(const InstanceId& id, const RunKey& after, const Lease& lease);
+    [[nodiscard]] bool adopt(const InstanceId& from, const wire::StatusEntry& entry,
+                             const std::string& data_address);
+    void end_as_lost(const RunKey& key, const InstanceId& id);
     Ledger::Ticket record_end(const RunKey& key, wire::StatusEntry entry, bool usable);
 
     port::Clock& clock_;
     const Logger logger_;
     Ledger& ledger_;
     Keeper& keeper_;
+    AgentControl& control_;
     RunFiles& files_;
     FileWatch& log_watch_;
+    const Duration lease_timeout_;
+    bool leasing_ = true;
     net::TaskGroup tasks_;
     StatusCounters counters_;
 };

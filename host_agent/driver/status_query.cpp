@@ -46,6 +46,7 @@ wire::Json describe_instance(const Instance& instance) {
         json.set("function", instance.loaded->function.text);
         json.set("version", instance.loaded->version.text);
     }
+    if (instance.lease) json.set("leased", true);
     if (instance.run) {
         json.set("invocation", instance.run->invocation.text);
         json.set("attempt", std::int64_t{instance.run->attempt});
@@ -55,11 +56,19 @@ wire::Json describe_instance(const Instance& instance) {
 
 }  // namespace
 
-asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
-                                                          wire::StatusQuery query) {
+asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, LeaseFlow& leases,
+                                                          HostId host, wire::StatusQuery query) {
     if (query.keys.size() > wire::kBatchMax)
         co_return make_error(Errc::invalid_argument,
                              "at most " + std::to_string(wire::kBatchMax) + " ids a call");
+    // What may run under a lease is not unknown before its runtime agent was heard.
+    bool all_heard = true;
+    for (std::size_t index = 0; index < query.instances.size() && all_heard; ++index) {
+        if (ledger.core().run(run_key(query.keys[index])) != nullptr) continue;
+        const InstanceId sent_to = query.instances[index];
+        auto heard = co_await leases.hear(sent_to);
+        all_heard = heard.has_value();
+    }
     auto durable = co_await ledger.durable();
     if (!durable) co_return durable.error();
     // No await from here on: the answer is one moment's.
@@ -68,7 +77,7 @@ asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId
     answer.host = std::move(host);
     answer.epoch = core.epoch();
     answer.last_seq = core.last_seq();
-    answer.complete = core.complete();
+    answer.complete = core.complete() && all_heard;
     if (query.snapshot) {
         for (const auto& [key, run] : core.runs()) answer.entries.push_back(ledger.entry(key));
         co_return answer;

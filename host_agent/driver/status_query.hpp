@@ -1,13 +1,14 @@
 // Answers to look-ups: of single runs, of everything, of the host itself.
 #pragma once
 
-#include "host_agent/driver/ledger.hpp"
+#include "host_agent/driver/lease_flow.hpp"
 #include "longhaul/wire/host_messages.hpp"
 
 namespace longhaul::host_agent {
 
 // Only what is durable is told. Errc::invalid_argument: too many keys.
-boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
+boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, LeaseFlow& leases,
+                                                                 HostId host,
                                                                  wire::StatusQuery query);
 
 // Idle instances by function and package.

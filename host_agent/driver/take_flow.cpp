@@ -12,7 +12,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr int kTriesMax = 3;  // of idle instances that turn out to be of no use
+constexpr int kTriesMax = 3;    // of idle instances that turn out to be of no use
+constexpr int kClosesMax = 16;  // rounds of leases to close for one take
 
 double ms_since(TimePoint from, TimePoint now) {
     return std::chrono::duration<double, std::milli>(now - from).count();
@@ -71,13 +72,14 @@ struct TakeFlow::Job {
 };
 
 TakeFlow::TakeFlow(asio::any_io_executor executor, port::Clock& clock, Logger logger,
-                   Ledger& ledger, Keeper& keeper, AgentControl& control, PackageCache& packages,
-                   const TakeLimits& limits)
+                   Ledger& ledger, Keeper& keeper, AgentControl& control, LeaseFlow& leases,
+                   PackageCache& packages, const TakeLimits& limits)
     : clock_(clock),
       logger_(std::move(logger)),
       ledger_(ledger),
       keeper_(keeper),
       control_(control),
+      leases_(leases),
       packages_(packages),
       limits_(limits),
       executor_(executor),
@@ -99,8 +101,15 @@ asio::awaitable<Result<wire::TakeAnswer>> TakeFlow::take(wire::TakeRequest reque
     ++counters_.asked;
     const TimePoint began = clock_.now();
     const RunKey key = run_key(request.key);
+    if (!request.instance.empty()) {
+        const RunKey name = key;
+        const Token token = request.token;
+        const InstanceId sent_to = request.instance;
+        auto settled = co_await leases_.settle(name, token, sent_to);
+        if (!settled) co_return settled.error();
+    }
     for (int tries = 0; tries < kTriesMax; ++tries) {
-        auto decision = decide(request);
+        auto decision = co_await decide_without_leases(request);
         if (!decision) {
             ++counters_.refused;
             // A refusal may rest on a term or a fence that is not durable yet.
@@ -138,6 +147,18 @@ asio::awaitable<Result<wire::TakeAnswer>> TakeFlow::take(wire::TakeRequest reque
     co_return make_error(Errc::unavailable, "no instance could be made ready", "instance-failed");
 }
 
+// An instance that is leased ahead is asked back first; a run that came first keeps it.
+asio::awaitable<Result<TakeDecision>> TakeFlow::decide_without_leases(
+    const wire::TakeRequest& request) {
+    for (int rounds = 0; rounds < kClosesMax; ++rounds) {
+        auto decision = decide(request);
+        if (!decision || decision->verdict != TakeVerdict::close) co_return decision;
+        // One that is silent is passed over by the next decision.
+        for (const InstanceId& id : decision->close) (void)co_await leases_.close(id);
+    }
+    co_return refusal(TakeVerdict::no_capacity);
+}
+
 Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
     if (ledger_.failed())
         return make_error(Errc::unavailable, "the host's journal failed", "store-unavailable");
@@ -156,6 +177,7 @@ Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
     for (const InstanceId& id : decision.evict) keeper_.destroy(id);
     switch (decision.verdict) {
     case TakeVerdict::in_progress:
+    case TakeVerdict::close:
     case TakeVerdict::answered: break;
     case TakeVerdict::reuse: ++counters_.reused; break;
     case TakeVerdict::start: ++counters_.started; break;
@@ -291,7 +313,9 @@ asio::awaitable<Result<void>> TakeFlow::assign(Job& job) {
             Records undo;
             (void)ledger_.core().release(clock_.now(), job.key, undo);
             ledger_.stage(std::move(undo));
-            ledger_.core().broken(job.decision.instance);
+            Records worn;
+            ledger_.core().broken(job.decision.instance, worn);
+            ledger_.stage(std::move(worn));
             co_return told.error();
         }
     }

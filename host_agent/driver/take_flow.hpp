@@ -4,7 +4,7 @@
 // client that leaves interrupts nothing, and a repeated request waits for the same work.
 #pragma once
 
-#include "host_agent/driver/ledger.hpp"
+#include "host_agent/driver/lease_flow.hpp"
 #include "host_agent/instances/agent_control.hpp"
 #include "host_agent/instances/keeper.hpp"
 #include "host_agent/packages/cache.hpp"
@@ -35,12 +35,13 @@ struct TakeCounters {
 class TakeFlow {
 public:
     TakeFlow(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
-             Ledger& ledger, Keeper& keeper, AgentControl& control, PackageCache& packages,
-             const TakeLimits& limits);
+             Ledger& ledger, Keeper& keeper, AgentControl& control, LeaseFlow& leases,
+             PackageCache& packages, const TakeLimits& limits);
 
     // Problem types: "stale-owner", "fenced", "token-mismatch", "already-ended" (409),
     // "no-capacity" (429), "draining" (503), "load-failed" (422) and "load-timeout" (the user's
-    // own), "instance-failed" or others (ours).
+    // own), "instance-silent" (503: the attempt may have started under a lease), "instance-failed"
+    // or others (ours).
     boost::asio::awaitable<Result<wire::TakeAnswer>> take(wire::TakeRequest request);
 
     // From now on no take is begun.
@@ -53,6 +54,8 @@ private:
     struct Job;
 
     boost::asio::awaitable<void> work(std::shared_ptr<Job> job);
+    boost::asio::awaitable<Result<TakeDecision>> decide_without_leases(
+        const wire::TakeRequest& request);
     boost::asio::awaitable<Result<void>> start(Job& job);
     boost::asio::awaitable<Result<void>> prepare(Job& job, TimePoint until);
     boost::asio::awaitable<Result<void>> load(Job& job, TimePoint until);
@@ -66,6 +69,7 @@ private:
     Ledger& ledger_;
     Keeper& keeper_;
     AgentControl& control_;
+    LeaseFlow& leases_;
     PackageCache& packages_;
     const TakeLimits limits_;
     const boost::asio::any_io_executor executor_;

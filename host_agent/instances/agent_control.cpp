@@ -47,9 +47,11 @@ asio::awaitable<Result<std::string>> AgentControl::call(InstanceProcess process,
 }
 
 asio::awaitable<Result<void>> AgentControl::assign(InstanceProcess process,
-                                                   wire::AssignRequest request) {
+                                                   wire::AssignRequest request,
+                                                   std::optional<Duration> limit) {
     port::PeerRequest message = post("/v1/assign", wire::to_json(request));
-    auto answer = co_await call(std::move(process), std::move(message), call_timeout_);
+    const Duration within = limit.value_or(call_timeout_);
+    auto answer = co_await call(std::move(process), std::move(message), within);
     if (!answer) co_return answer.error();
     co_return Result<void>{};
 }

@@ -5,7 +5,8 @@ namespace longhaul::host_agent::routes {
 Answer status(const Handles& handles, net::Request& request) {
     auto message = co_await read_message<wire::StatusQuery>(request);
     if (!message) co_return net::problem_response(message.error());
-    auto answer = co_await answer_status(handles.ledger, handles.host, std::move(*message));
+    auto answer =
+        co_await answer_status(handles.ledger, handles.leases, handles.host, std::move(*message));
     if (!answer) co_return net::problem_response(answer.error());
     co_return net::json_response(200, wire::to_json(*answer));
 }

@@ -10,9 +10,7 @@ namespace {
 constexpr Duration kLease = std::chrono::seconds(30);
 constexpr Duration kKeepAlive = std::chrono::minutes(5);
 
-RunKey key(const std::string& id, AttemptNumber attempt = 1) {
-    return {InvocationId{id}, attempt};
-}
+RunKey key(const std::string& id, AttemptNumber attempt = 1) { return {InvocationId{id}, attempt}; }
 
 // A small language over one core: every step checks the invariants.
 struct World {
@@ -136,13 +134,15 @@ TEST_CASE("a lower owner term is stale, a higher one is recorded before it is ob
     CHECK(world.records.size() == before);
     CHECK(world.take(key("b"), "g", "t", 6).verdict == TakeVerdict::start);
     CHECK(std::holds_alternative<TermSeen>(world.records.back()));
-    const KillDecision kill = world.core.kill(world.now, {0, 5}, key("a"), false, world.records);
+    const KillDecision kill =
+        world.core.kill(world.now, {0, 5}, key("a"), false, {}, world.records);
     CHECK(kill.verdict == KillVerdict::stale);
 }
 
 TEST_CASE("a kill of an unknown attempt is a fence: a take of it is refused afterwards") {
     World world;
-    const KillDecision kill = world.core.kill(world.now, {0, 1}, key("a"), false, world.records);
+    const KillDecision kill =
+        world.core.kill(world.now, {0, 1}, key("a"), false, {}, world.records);
     CHECK(kill.verdict == KillVerdict::fenced);
     CHECK(std::holds_alternative<Fenced>(world.records.back()));
     CHECK(world.take(key("a")).verdict == TakeVerdict::fenced);
@@ -152,7 +152,7 @@ TEST_CASE("a kill of an unknown attempt is a fence: a take of it is refused afte
 TEST_CASE("a take that is fenced while it is under way is not answered") {
     World world;
     const TakeDecision decision = world.take(key("a"));
-    CHECK(world.core.kill(world.now, {0, 1}, key("a"), true, world.records).verdict ==
+    CHECK(world.core.kill(world.now, {0, 1}, key("a"), true, {}, world.records).verdict ==
           KillVerdict::fenced);
     world.core.made(decision.instance, {{100, 1}, 0, "unix:/x", "s"}, world.records);
     world.core.loaded(decision.instance, World::code("f"), world.records);
@@ -188,7 +188,7 @@ TEST_CASE("the first end stands until it is acknowledged, then a take of it is f
     CHECK(world.end(key("a")));
     CHECK_FALSE(world.end(key("a")));
     CHECK(world.take(key("a")).verdict == TakeVerdict::ended);
-    CHECK(world.core.kill(world.now, {0, 1}, key("a"), false, world.records).verdict ==
+    CHECK(world.core.kill(world.now, {0, 1}, key("a"), false, {}, world.records).verdict ==
           KillVerdict::ended);
     CHECK(world.core.ack(world.now, key("a"), world.records));
     CHECK_FALSE(world.core.ack(world.now, key("a"), world.records));
@@ -242,7 +242,7 @@ TEST_CASE("replayed records give the state that was lived") {
     const InstanceId stopped = world.serve(key("a"), "fa");
     const InstanceId busy = world.serve(key("b"), "fb");
     CHECK(world.end(key("a"), false));
-    (void)world.core.kill(world.now, {0, 7}, key("z"), true, world.records);
+    (void)world.core.kill(world.now, {0, 7}, key("z"), true, {}, world.records);
 
     for (const bool from_snapshot : {false, true}) {
         HostCore again(World::limits());
@@ -281,7 +281,8 @@ TEST_CASE("a snapshot keeps the run of an instance that served another before") 
 TEST_CASE("fences are bounded: the oldest goes first") {
     World world;
     for (int i = 0; i < 12; ++i)
-        (void)world.core.kill(world.now, {0, 1}, key("k" + std::to_string(i)), true, world.records);
+        (void)world.core.kill(world.now, {0, 1}, key("k" + std::to_string(i)), true, {},
+                              world.records);
     world.core.check_invariants();
     CHECK_FALSE(world.core.is_fenced(key("k0")));
     CHECK(world.core.is_fenced(key("k11")));

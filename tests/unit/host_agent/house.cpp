@@ -165,6 +165,8 @@ Reply House::start(const wire::TakeAnswer& taken, const wire::TakeRequest& reque
                           {std::string(names::kInvocation), request.key.invocation.text},
                           {std::string(names::kAttempt), std::to_string(request.key.attempt)},
                           {std::string(names::kToken), request.token.text},
+                          {std::string(names::kShard), std::to_string(request.owner.shard)},
+                          {std::string(names::kOwnerTerm), std::to_string(request.owner.term)},
                           {std::string(names::kTimeoutMs), "60000"}};
     return call(taken.address, "POST", "/v1/invocations", body, std::move(headers));
 }
