@@ -24,6 +24,9 @@ void read_limits(ConfigReader& reader, Config& config) {
     if (scheduler.hosts.host_grace <= scheduler.hosts.suspect_after)
         reader.problem("hosts.grace", "must be more than hosts.suspect_after");
     reader.duration("hosts.call_limit", config.limits.dispatch.call_limit, 100ms, 5min);
+    reader.boolean("hosts.use_leases", scheduler.use_leases);
+    reader.integer("hosts.leases_max", scheduler.leases_max, 0, 10'000'000, "instances");
+    reader.duration("hosts.lease_margin", scheduler.lease_margin, 0ms, 1min);
     reader.duration("hosts.result_grace", config.limits.dispatch.result_grace, 1s, 24h);
     reader.duration("retention.ended", config.limits.ended_retention, 1min, 24h * 3650);
     reader.duration("retention.purge_every", config.limits.purge_every, 1s, 24h);

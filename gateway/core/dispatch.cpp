@@ -83,14 +83,13 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     entry.invocation = make_invocation(now, std::move(request), queue.current);
     const InvocationId id = entry.invocation.id;
     entry.ticket = next_ticket_++;
-    bool starts = false;
+    Route route;
     if (!holding_ && queue.waiting.empty() && limit_reached(queue) == WaitReason::none) {
-        const Host* host = hosts_.choose(now, entry.invocation.tenant, *queue.current);
-        if (host) {
-            entry.invocation.attempts.push_back(new_attempt(now, entry.invocation, *host));
+        route = choose_route(now, entry.invocation.tenant, *queue.current);
+        if (route.host) {
+            entry.invocation.attempts.push_back(new_attempt(now, entry.invocation, route));
             entry.invocation.state = State::dispatching;
             entry.invocation.phase = Phase::acquiring_route;
-            starts = true;
         }
     }
     const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));
@@ -101,7 +100,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
                placed.invocation.options.idempotency_key}] = id;
     place(now, placed);
     out.records.push_back(AcceptedRecord{placed.invocation});
-    if (starts) start(placed, out);
+    if (route.host) start(placed, out, route.lease);
     return SubmitAnswer{id, false};
 }
 
@@ -125,13 +124,29 @@ WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
     return WaitReason::none;
 }
 
-Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, const Host& host) {
+// A leased instance first: no question has to be asked. What its host said since it gave the lease
+// may have made that worthless.
+Scheduler::Route Scheduler::choose_route(TimePoint now, const TenantName& tenant,
+                                         const FunctionSpec& function) {
+    const auto suits = [&](const Lease& lease) {
+        const Host* host = hosts_.find(lease.host);
+        return host && host->news.epoch == lease.epoch && HostTable::has_room(*host, function);
+    };
+    auto lease = leases_.take(now, LeaseKey{tenant, function.name, function.version}, suits);
+    if (!lease) return {hosts_.choose(now, tenant, function), std::nullopt};
+    const Host* host = hosts_.find(lease->host);
+    return {host, std::move(lease)};
+}
+
+Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, const Route& route) {
+    const Host& host = *route.host;
     Attempt attempt;
     attempt.number = invocation.attempts.empty() ? 1 : invocation.current()->number + 1;
     attempt.token = next_token();
     attempt.host = host.news.host;
     attempt.host_address = host.news.address;
     attempt.dispatched_at = now;
+    if (route.lease) attempt.instance = route.lease->instance;
     return attempt;
 }
 
@@ -147,25 +162,25 @@ void Scheduler::grant(TimePoint now, Outcome& out) {
         if (queue.waiting.empty() || limit_reached(queue) != WaitReason::none) continue;
         Entry* entry = find_entry(queue.waiting.begin()->second);
         LH_ASSERT(entry != nullptr);
-        const Host* host =
-            hosts_.choose(now, entry->invocation.tenant, *entry->invocation.function);
-        if (!host) continue;
+        const Route route =
+            choose_route(now, entry->invocation.tenant, *entry->invocation.function);
+        if (!route.host) continue;
         const auto next = transition(entry->invocation.state, Trigger::slot_granted, {});
         LH_ASSERT(next.has_value());
         DispatchingRecord record;
         record.change = change(*entry, now, *next);
-        record.attempt = new_attempt(now, entry->invocation, *host);
+        record.attempt = new_attempt(now, entry->invocation, route);
         record.route_tries = entry->invocation.route_tries;
         entry->version = 0;
         entry->rank = 0;
         entry->take_is_answered = false;
         commit(*entry, std::move(record), out);
-        start(*entry, out);
+        start(*entry, out, route.lease);
         without_progress = 0;
     }
 }
 
-void Scheduler::start(const Entry& entry, Outcome& out) const {
+void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease) const {
     const Invocation& invocation = entry.invocation;
     const Attempt& attempt = *invocation.current();
     StartEffect effect;
@@ -183,6 +198,8 @@ void Scheduler::start(const Entry& entry, Outcome& out) const {
     effect.deadline = invocation.deadline;
     effect.created_at = invocation.created_at;
     effect.dispatched_at = attempt.dispatched_at;
+    effect.instance = attempt.instance;
+    if (lease) effect.lease = StartLease{lease->address, lease->run_token};
     out.effects.push_back(std::move(effect));
 }
 

@@ -101,7 +101,10 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
     if (order <= std::pair(entry->rank, entry->version)) return;  // I5
     entry->rank = report.rank;
     entry->version = report.version;
-    entry->take_is_answered = true;
+    if (!entry->take_is_answered) {
+        entry->take_is_answered = true;
+        entry->take_answered_at = now;
+    }
     report.trace = joined(entry->invocation.current()->trace, std::move(report.trace));
     if (is_end) {
         take_end(now, *entry, std::move(report), out);
@@ -130,6 +133,7 @@ void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
     effect.token = report.token;
     effect.host = report.host;
     effect.host_address = host_address(report.host, {});
+    effect.instance = report.instance;
     effect.fence = true;
     out.effects.push_back(std::move(effect));
 }
@@ -137,6 +141,7 @@ void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
 // The end is known. A result that is still on its host is copied first: only then is it ours.
 void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outcome& out) {
     deadlines_.clear(entry.invocation.id);  // no timer fires once an end was reported
+    take_lease(now, entry, report);
     if (!report.end->result || !report.end->result_is_remote) {
         conclude(now, entry, report, out);
         return;
@@ -161,6 +166,22 @@ void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outc
     fetch.result_max = entry.invocation.function->result_max;
     entry.ended = std::move(report);
     out.effects.push_back(std::move(fetch));
+}
+
+// The next run of this very code may ride on it, even the one that the end makes room for.
+void Scheduler::take_lease(TimePoint now, const Entry& entry, const AttemptReport& report) {
+    const Host* host = hosts_.find(report.host);
+    if (!report.lease || !limits_.use_leases || !host) return;
+    const FunctionSpec& function = *entry.invocation.function;
+    Lease lease;
+    lease.host = report.host;
+    lease.epoch = host->news.epoch;
+    lease.instance = report.instance;
+    lease.address = report.lease->address;
+    lease.run_token = report.lease->run_token;
+    lease.until = now + report.lease->left - limits_.lease_margin;
+    leases_.offer(now, LeaseKey{entry.invocation.tenant, function.name, function.version},
+                  std::move(lease));
 }
 
 void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumber attempt,
@@ -286,6 +307,7 @@ void Scheduler::fence(TimePoint now, Entry& entry, Outcome& out) {
     effect.token = attempt.token;
     effect.host = attempt.host;
     effect.host_address = host_address(attempt.host, attempt.host_address);
+    effect.instance = attempt.instance;
     effect.fence = true;
     out.effects.push_back(std::move(effect));
 }

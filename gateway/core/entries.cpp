@@ -12,7 +12,8 @@ Scheduler::Scheduler(const SchedulerLimits& limits, std::uint64_t token_seed)
       run_limits_(limits.run),
       token_state_(token_seed),
       next_turn_(functions_.end()),
-      hosts_(limits.hosts) {}
+      hosts_(limits.hosts),
+      leases_(limits.leases_max) {}
 
 Scheduler::Entry* Scheduler::find_entry(const InvocationId& id) {
     const auto found = entries_.find(id);

@@ -52,6 +52,13 @@ struct ReportedEnd {
     bool result_is_remote = false;
 };
 
+// The instance in which a run ended, leased to us for the next one.
+struct OfferedLease {
+    std::string address;
+    std::string run_token;
+    Duration left{};
+};
+
 // One attempt's state, complete. `rank` as in PROTOCOL.md: 3 running, 4 stopping, 5 ended.
 struct AttemptReport {
     InvocationId id;
@@ -66,6 +73,7 @@ struct AttemptReport {
     StageTrace trace{};
     Usage usage{};
     std::optional<Progress> progress{};
+    std::optional<OfferedLease> lease{};  // with an end alone
 };
 
 inline constexpr std::uint8_t kRankStarting = 2;  // its runtime agent has the start

@@ -49,10 +49,8 @@ const Host* HostTable::choose(TimePoint now, const TenantName& tenant,
     const Host* best = nullptr;
     std::pair<bool, std::uint32_t> best_score{};
     for (const auto& [id, host] : hosts_) {
-        if (!host.known || host.suspect || host.news.draining) continue;
         if (host.full_until && *host.full_until > now) continue;
-        if (host.attempts.size() >= host.news.instances_max) continue;
-        if (host.assigned_mb + function.memory_mb > host.news.memory_mb) continue;
+        if (!has_room(host, function)) continue;
         const bool loaded = std::ranges::any_of(host.news.loaded, [&](const auto& pair) {
             return pair.first == tenant && pair.second == function.name;
         });
@@ -63,6 +61,12 @@ const Host* HostTable::choose(TimePoint now, const TenantName& tenant,
         }
     }
     return best;
+}
+
+bool HostTable::has_room(const Host& host, const FunctionSpec& function) {
+    if (!host.known || host.suspect || host.news.draining) return false;
+    return host.attempts.size() < host.news.instances_max &&
+           host.assigned_mb + function.memory_mb <= host.news.memory_mb;
 }
 
 void HostTable::assign(TimePoint now, const HostId& id, const std::string& address,

@@ -52,6 +52,9 @@ public:
     [[nodiscard]] const Host* choose(TimePoint now, const TenantName& tenant,
                                      const FunctionSpec& function) const;
 
+    // Whether a run of the function may go to this very host; whether it is full does not count.
+    [[nodiscard]] static bool has_room(const Host& host, const FunctionSpec& function);
+
     void assign(TimePoint now, const HostId& host, const std::string& address,
                 const InvocationId& id, AttemptNumber attempt, std::uint32_t memory_mb);
     void release(const HostId& host, const InvocationId& id, AttemptNumber attempt,

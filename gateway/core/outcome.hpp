@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -13,8 +14,15 @@
 
 namespace longhaul::gateway {
 
-// Take an instance on the host and start the attempt there. Repeated under the same token until the
-// answer is certain; every outcome returns as an event.
+// Where a run may be started without a take.
+struct StartLease {
+    std::string address;
+    std::string run_token;
+};
+
+// Start the attempt under `lease`; without one, or where it is refused, take an instance on the
+// host and start it there. Repeated under the same token until the answer is certain; every outcome
+// returns as an event.
 struct StartEffect {
     InvocationId id;
     TenantName tenant;
@@ -30,6 +38,10 @@ struct StartEffect {
     TimePoint deadline{};
     TimePoint created_at{};
     TimePoint dispatched_at{};
+    // The instance under whose lease the attempt was dispatched, or nothing. Where it is set and
+    // there is no `lease` (a later life of the gateway), it may have started there.
+    InstanceId instance{};
+    std::optional<StartLease> lease{};
 };
 
 // Tell the host to stop or fence the attempt, until it has answered.
@@ -42,6 +54,7 @@ struct StopEffect {
     StopCause cause = StopCause::kill;
     bool fence = false;  // instead: no report of it counts, kill what runs
     Duration grace{};
+    InstanceId instance{};  // that it runs in, or was sent to; "" = not known
 };
 
 // Copy a result from its host; then Scheduler::result_copied().
@@ -67,6 +80,7 @@ struct AskEffect {
     HostId host;
     std::string host_address;
     std::vector<std::pair<InvocationId, AttemptNumber>> attempts;
+    std::vector<InstanceId> instances{};  // one for each attempt, "" where none is known
 };
 
 // The body or result of an ended invocation is a file that nobody needs any more.

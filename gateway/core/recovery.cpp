@@ -97,6 +97,8 @@ void Scheduler::ask(const HostId& id, Outcome& out) {
     effect.host = id;
     effect.host_address = host->news.address;
     effect.attempts.assign(host->attempts.begin(), host->attempts.end());
+    for (const auto& [invocation, attempt] : effect.attempts)
+        effect.instances.push_back(entries_.at(invocation).invocation.current()->instance);
     out.effects.push_back(std::move(effect));
 }
 
@@ -170,7 +172,11 @@ void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& 
         // Absence counts only for what the host had answered for before it was asked.
         const bool had_answered =
             entry->take_is_answered && entry->take_answered_at <= answer.asked_at;
-        if (!had_answered) continue;
+        if (!had_answered) {
+            // What has started meanwhile, unknown to the host when it was asked.
+            ask_later = ask_later || entry->invocation.state == State::running;
+            continue;
+        }
         switch (entry->invocation.state) {
         case State::dispatching:
             start(*entry, out);  // never seen there: the same attempt, the same token

@@ -22,6 +22,7 @@
 #include "gateway/core/event.hpp"
 #include "gateway/core/function_queue.hpp"
 #include "gateway/core/host_table.hpp"
+#include "gateway/core/lease_table.hpp"
 #include "gateway/core/outcome.hpp"
 #include "longhaul/base/result.hpp"
 #include "longhaul/lifecycle/transition.hpp"
@@ -46,6 +47,9 @@ struct SchedulerLimits {
     Duration timeout_margin = std::chrono::seconds(5);  // the runtime agent ends a run itself;
                                                         // the gateway steps in this much later
     Duration ask_again = std::chrono::seconds(1);       // after an answer that was not complete
+    bool use_leases = true;                             // of idle instances
+    std::uint32_t leases_max = 10'000;
+    Duration lease_margin = std::chrono::milliseconds(500);  // before a lease lapses
 };
 
 // How a waiting invocation stands; derived, never stored.
@@ -143,6 +147,7 @@ public:
         return functions_;
     }
     [[nodiscard]] const HostTable& hosts() const { return hosts_; }
+    [[nodiscard]] const LeaseTable& leases() const { return leases_; }
     [[nodiscard]] const RunLimits& run_limits() const { return run_limits_; }
     [[nodiscard]] OwnerTerm owner_term() const { return owner_term_; }
     [[nodiscard]] std::optional<InvocationId> find_key(const TenantName& tenant,
@@ -180,9 +185,17 @@ private:
     // dispatch.cpp: slots and routes.
     void grant(TimePoint now, Outcome& out);
     [[nodiscard]] WaitReason limit_reached(const FunctionQueue& queue) const;
+    // Where an invocation can go: under the lease, if there is one.
+    struct Route {
+        const Host* host = nullptr;
+        std::optional<Lease> lease{};
+    };
+    [[nodiscard]] Route choose_route(TimePoint now, const TenantName& tenant,
+                                     const FunctionSpec& function);
     [[nodiscard]] Attempt new_attempt(TimePoint now, const Invocation& invocation,
-                                      const Host& host);
-    void start(const Entry& entry, Outcome& out) const;
+                                      const Route& route);
+    void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {}) const;
+    void take_lease(TimePoint now, const Entry& entry, const AttemptReport& report);
     void requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint32_t route_tries,
                  Outcome& out);
 
@@ -227,6 +240,7 @@ private:
     std::map<TenantName, std::uint32_t> running_by_tenant_;
     std::map<std::tuple<TenantName, FunctionName, std::string>, InvocationId> keys_;
     HostTable hosts_;
+    LeaseTable leases_;
     DeadlineHeap deadlines_;
     std::size_t live_ = 0;
     std::size_t running_ = 0;

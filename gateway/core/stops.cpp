@@ -103,6 +103,7 @@ void Scheduler::send_stop(const Entry& entry, Outcome& out) const {
     effect.host_address = host_address(attempt.host, attempt.host_address);
     effect.cause = invocation.stop.cause;
     effect.grace = invocation.stop.grace;
+    effect.instance = attempt.instance;
     out.effects.push_back(std::move(effect));
 }
 

@@ -84,9 +84,13 @@ void Dispatcher::refused(const StartEffect& effect, RouteFailure failure, const 
 boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
     const Key key{effect.id, effect.attempt};
     Duration backoff = limits_.backoff_min;
-    bool start_is_unsure = false;
-    while (scheduler_.wants_start(effect.id, effect.attempt)) {
-        const Verdict verdict = co_await try_start(effect, start_is_unsure);
+    Starting so_far;
+    so_far.sent_to = effect.instance;
+    so_far.is_unsure = !effect.instance.empty() && !effect.lease;
+    Verdict verdict = Verdict::again;
+    if (effect.lease) verdict = co_await try_lease(effect, so_far);
+    while (verdict == Verdict::again && scheduler_.wants_start(effect.id, effect.attempt)) {
+        verdict = co_await try_start(effect, so_far);
         if (verdict == Verdict::done) break;
         ++counters_.retries;
         const TimePoint next_try = clock_.now() + backoff;
@@ -96,16 +100,47 @@ boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
     starting_.erase(key);
 }
 
+// The start alone. A refusal has certainly started nothing: then an instance is taken, and nobody
+// notices. After silence too, but then the host has to find out first.
+boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_lease(const StartEffect& effect,
+                                                                  Starting& so_far) {
+    if (!scheduler_.wants_start(effect.id, effect.attempt)) co_return Verdict::done;
+    ++counters_.leased_starts;
+    const TimePoint sent_at = clock_.now();
+    std::string address = effect.lease->address;
+    std::string run_token = effect.lease->run_token;
+    SendOutcome outcome = co_await send(effect, std::move(address), std::move(run_token));
+    if (outcome.sent == Sent::started) {
+        StageTrace stages{{"queue", ms_between(effect.created_at, effect.dispatched_at)},
+                          {"route", ms_between(effect.dispatched_at, sent_at)}};
+        step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+            scheduler.take_answered(now, effect.id, effect.attempt, Phase::connecting,
+                                    std::move(stages), out);
+            scheduler.report(now, std::move(outcome.report), out);
+        });
+        co_return Verdict::done;
+    }
+    if (outcome.sent == Sent::unsure) {
+        so_far.is_unsure = true;
+        co_return Verdict::again;
+    }
+    ++counters_.leases_refused;
+    // Nobody listens there: the host need not ask it.
+    if (outcome.error.code == Errc::unreachable) so_far.sent_to = InstanceId{};
+    co_return Verdict::again;
+}
+
 // One take and, if it succeeds, one start. A refused take has certainly started nothing, unless an
 // earlier start of this attempt went unanswered.
 boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEffect& effect,
-                                                                  bool& start_is_unsure) {
+                                                                  Starting& so_far) {
     wire::TakeRequest take;
     take.owner = wire::Owner{0, scheduler_.owner_term()};
     take.key = wire::AttemptKey{effect.id, effect.attempt};
     take.token = effect.token;
     take.tenant = effect.tenant;
     take.function = *effect.function;
+    take.instance = so_far.sent_to;
     const Duration limit = effect.function->load_timeout + limits_.take_margin;
     take.ms_left = to_ms(limit);
     port::PeerRequest request{"POST", "/v1/instances:take", {}, wire::to_json(take).dump()};
@@ -122,7 +157,8 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
                                       {"why", error.message}});
         // The host's report will decide: it says that the attempt had started and ended there, or
         // an earlier start of ours went unanswered. A newer owner's word would reach us as well.
-        if (start_is_unsure || error.type == "already-ended" || error.type == "stale-owner")
+        if (so_far.is_unsure || error.type == "already-ended" || error.type == "stale-owner" ||
+            error.type == "instance-silent")
             co_return Verdict::again;
         if (error.type == "load-failed" || error.type == "load-timeout") {
             step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
@@ -139,7 +175,7 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
     }
     auto taken = wire::decode<wire::TakeAnswer>(*answer);
     if (!taken) {
-        if (start_is_unsure) co_return Verdict::again;
+        if (so_far.is_unsure) co_return Verdict::again;
         refused(effect, RouteFailure::refused, taken.error().message);
         co_return Verdict::done;
     }
@@ -151,23 +187,43 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
     std::string run_address = taken->address;
     std::string run_token = taken->run_token;
     co_return co_await send_invocation(effect, std::move(run_address), std::move(run_token),
-                                       start_is_unsure);
+                                       so_far);
 }
 
 boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::send_invocation(const StartEffect& effect,
                                                                         std::string address,
                                                                         std::string run_token,
-                                                                        bool& start_is_unsure) {
+                                                                        Starting& so_far) {
     if (!scheduler_.wants_start(effect.id, effect.attempt)) co_return Verdict::done;
+    SendOutcome outcome = co_await send(effect, std::move(address), std::move(run_token));
+    if (outcome.sent == Sent::started) {
+        step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+            scheduler.report(now, std::move(outcome.report), out);
+        });
+        co_return Verdict::done;
+    }
+    if (outcome.sent == Sent::unsure) so_far.is_unsure = true;
+    if (so_far.is_unsure) co_return Verdict::again;
+    refused(
+        effect,
+        outcome.error.code == Errc::unreachable ? RouteFailure::unreachable : RouteFailure::refused,
+        outcome.error.message);
+    co_return Verdict::done;
+}
+
+boost::asio::awaitable<Dispatcher::SendOutcome> Dispatcher::send(const StartEffect& effect,
+                                                                 std::string address,
+                                                                 std::string run_token) {
+    SendOutcome outcome;
     port::PeerRequest request = run_request(effect, run_token, scheduler_.owner_term(),
                                             ms_until(clock_.now(), effect.deadline));
     if (!effect.body.file.empty()) {
         Content body = effect.body;
         auto stream = co_await bodies_.read(std::move(body), 0, effect.body.size);
         if (!stream) {
-            if (start_is_unsure) co_return Verdict::again;
-            refused(effect, RouteFailure::refused, stream.error().message);
-            co_return Verdict::done;
+            outcome.sent = Sent::refused;
+            outcome.error = make_error(Errc::refused, stream.error().message);
+            co_return outcome;
         }
         request.body_stream = std::move(*stream);
         request.stream_bytes = effect.body.size;
@@ -184,24 +240,19 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::send_invocation(const St
         const bool certain = error.code == Errc::unreachable || error.code == Errc::conflict ||
                              error.code == Errc::invalid_argument ||
                              error.code == Errc::overloaded || error.code == Errc::refused;
-        if (!certain) start_is_unsure = true;
-        if (start_is_unsure) co_return Verdict::again;
-        refused(effect,
-                error.code == Errc::unreachable ? RouteFailure::unreachable : RouteFailure::refused,
-                error.message);
-        co_return Verdict::done;
+        outcome.sent = certain ? Sent::refused : Sent::unsure;
+        outcome.error = error;
+        co_return outcome;
     }
     auto entry = wire::decode<wire::StatusEntry>(*answer);
     if (!entry) {
         logger_.warning("start_answer_unreadable",
                         {{"id", effect.id.text}, {"why", entry.error().message}});
-        start_is_unsure = true;
-        co_return Verdict::again;
+        co_return outcome;
     }
-    step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
-        scheduler.report(now, to_report(*entry, effect.host, now), out);
-    });
-    co_return Verdict::done;
+    outcome.sent = Sent::started;
+    outcome.report = to_report(*entry, effect.host, clock_.now());
+    co_return outcome;
 }
 
 boost::asio::awaitable<void> Dispatcher::stop(Key key) {
@@ -239,6 +290,7 @@ boost::asio::awaitable<bool> Dispatcher::try_stop(StopEffect effect) {
                  : effect.cause == StopCause::cancel ? wire::KillMode::cancel
                                                      : wire::KillMode::timeout;
     order.grace_ms = to_ms(effect.grace);
+    order.instance = effect.instance;
     const std::vector<wire::KillOrder> orders{order};
     port::PeerRequest request{"POST", "/v1/kill:batch", {}, wire::to_json(orders).dump()};
     ++counters_.stops;
@@ -339,9 +391,11 @@ boost::asio::awaitable<void> Dispatcher::ask(AskEffect effect) {
          first += wire::kBatchMax) {
         const std::size_t last = std::min(first + wire::kBatchMax, effect.attempts.size());
         wire::StatusQuery query;
-        for (std::size_t index = first; index < last; ++index)
+        for (std::size_t index = first; index < last; ++index) {
             query.keys.push_back(
                 wire::AttemptKey{effect.attempts[index].first, effect.attempts[index].second});
+            query.instances.push_back(effect.instances[index]);
+        }
         const TimePoint asked_at = clock_.now();
         port::PeerRequest request{"POST", "/v1/status:batch", {}, wire::to_json(query).dump()};
         std::string address = effect.host_address;

@@ -50,6 +50,8 @@ public:
     struct Counters {
         std::uint64_t takes = 0;
         std::uint64_t starts = 0;
+        std::uint64_t leased_starts = 0;  // of these, under a lease
+        std::uint64_t leases_refused = 0;
         std::uint64_t stops = 0;
         std::uint64_t retries = 0;
     };
@@ -60,9 +62,24 @@ private:
     enum class Verdict : std::uint8_t { done, again };
 
     boost::asio::awaitable<void> start(StartEffect effect);
-    boost::asio::awaitable<Verdict> try_start(const StartEffect& effect, bool& start_is_unsure);
+    // What a start has come to know about itself, over all of its tries.
+    struct Starting {
+        bool is_unsure = false;  // a start went unanswered, or an earlier life may have sent one
+        InstanceId sent_to{};    // under whose lease that was; "" = certainly none
+    };
+    enum class Sent : std::uint8_t { started, refused, unsure };
+    struct SendOutcome {
+        Sent sent = Sent::unsure;
+        Error error{};
+        AttemptReport report{};  // where it has started
+    };
+
+    boost::asio::awaitable<Verdict> try_lease(const StartEffect& effect, Starting& so_far);
+    boost::asio::awaitable<Verdict> try_start(const StartEffect& effect, Starting& so_far);
     boost::asio::awaitable<Verdict> send_invocation(const StartEffect& effect, std::string address,
-                                                    std::string run_token, bool& start_is_unsure);
+                                                    std::string run_token, Starting& so_far);
+    boost::asio::awaitable<SendOutcome> send(const StartEffect& effect, std::string address,
+                                             std::string run_token);
     boost::asio::awaitable<void> stop(Key key);
     boost::asio::awaitable<bool> try_stop(StopEffect effect);
     boost::asio::awaitable<void> fetch(FetchResultEffect effect);

@@ -35,6 +35,9 @@ AttemptReport to_report(const wire::StatusEntry& entry, const HostId& host, Time
     report.trace = entry.trace;
     report.usage = entry.usage;
     report.progress = entry.progress;
+    if (entry.lease)
+        report.lease = OfferedLease{entry.lease->address, entry.lease->run_token,
+                                    std::chrono::milliseconds(entry.lease->ms)};
     if (entry.rank != wire::Rank::ended || !entry.outcome) return report;
     ReportedEnd end;
     end.outcome = *entry.outcome;

@@ -34,6 +34,10 @@ MetricSamples Gateway::metrics() const {
         counter("longhaul_journal_records_total", "Records committed", commits_.counters().records),
         counter("longhaul_takes_total", "Instances asked for", dispatcher_.counters().takes),
         counter("longhaul_starts_total", "Starts sent", dispatcher_.counters().starts),
+        counter("longhaul_leased_starts_total", "Starts sent under a lease, without a take",
+                dispatcher_.counters().leased_starts),
+        counter("longhaul_leases_refused_total", "Starts under a lease that were refused",
+                dispatcher_.counters().leases_refused),
         counter("longhaul_stops_total", "Stops and fences sent", dispatcher_.counters().stops),
         counter("longhaul_host_retries_total", "Calls to hosts repeated",
                 dispatcher_.counters().retries),
@@ -46,6 +50,8 @@ MetricSamples Gateway::metrics() const {
         gauge("longhaul_invocations_live", "Invocations that have not ended",
               scheduler_.live_count()),
         gauge("longhaul_view_backlog", "Records that the view has not applied", feeder_.backlog()),
+        gauge("longhaul_leases", "Idle instances leased to this gateway",
+              scheduler_.leases().size()),
         gauge("longhaul_hosts", "Hosts known", scheduler_.hosts().all().size()),
     };
     for (const auto& [state, count] : counters_.ends) {
