@@ -31,8 +31,9 @@ void FakeHost::begin() {
 
 void FakeHost::serve() {
     peer_.serve(name_, [this](port::PeerRequest request) { return agent(std::move(request)); });
-    peer_.serve(name_ + "-run",
-                [this](port::PeerRequest request) { return start(std::move(request)); });
+    if (!std::exchange(machine_up_, true))
+        peer_.serve(name_ + "-run",
+                    [this](port::PeerRequest request) { return start(std::move(request)); });
 }
 
 void FakeHost::announce() {
@@ -54,6 +55,7 @@ void FakeHost::announce_again() {
 
 // A change of one run: it has a sequence number even when nobody hears of it.
 void FakeHost::publish(const RunKey& key) {
+    if (!runs_.at(key).heard) return;
     const std::uint64_t before = seq_++;
     if (!up_ || cut_) return;
     wire::StatusBatch batch;
@@ -79,7 +81,18 @@ void FakeHost::reboot(Duration down) {
     if (!up_) return;
     notebook_.trace("host " + name_ + ": reboots");
     notebook_.saw("reboots");
+    machine_up_ = false;
+    ++boots_;
+    peer_.remove(name_ + "-run");
     go_down(down);
+    for (const auto& [instance, open] : leases_) lost_leases_.insert(instance);
+    leases_.clear();
+    std::erase_if(runs_, [this](const auto& item) {
+        if (item.second.heard) return false;
+        notebook_.run_gone(item.first);
+        lost_leases_.insert(item.second.instance);
+        return true;
+    });
     for (auto& [key, what] : runs_) {
         what.found = false;
         if (what.stage == Stage::ended) continue;
@@ -91,7 +104,6 @@ void FakeHost::reboot(Duration down) {
 void FakeHost::go_down(Duration down) {
     up_ = false;
     peer_.remove(name_);
-    peer_.remove(name_ + "-run");
     ++epoch_;
     seq_ = 0;
     complete_ = false;
@@ -111,7 +123,7 @@ void FakeHost::come_up(std::uint64_t life) {
 void FakeHost::all_found(std::uint64_t life) {
     if (life != life_) return;
     complete_ = true;
-    for (auto& [key, what] : runs_) what.found = true;
+    for (auto& [key, what] : runs_) what.found = what.heard = true;
     for (auto& [key, what] : runs_) publish(key);
 }
 
@@ -190,6 +202,7 @@ void FakeHost::end(const RunKey& key, Run& what, AttemptOutcome outcome, bool si
         end.result = std::move(result);
     }
     what.end = std::move(end);
+    lease(key, what);
     publish(key);
 }
 
@@ -222,7 +235,12 @@ wire::StatusEntry FakeHost::entry_of(const RunKey& key, const Run& what) const {
     entry.key = wire::AttemptKey{key.first, key.second};
     entry.token = what.token;
     entry.incarnation = "agent-of-" + name_;
-    entry.instance = InstanceId{name_ + "-i"};
+    entry.instance = InstanceId{what.instance};
+    const auto open = leases_.find(what.instance);
+    if (what.stage == Stage::ended && open != leases_.end() && open->second.after == key &&
+        open->second.until > clock_.now())
+        entry.lease = wire::InstanceLease{name_ + "-run", open->second.run_token,
+                                          to_ms(open->second.until - clock_.now())};
     entry.version = what.version;
     switch (what.stage) {
     case Stage::taken: entry.rank = wire::Rank::dispatched; break;

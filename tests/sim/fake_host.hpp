@@ -3,6 +3,9 @@
 //
 // Runs take virtual time. restart() is the agent's: its runs live on, and it finds them again after
 // a while (until then it is not `complete`). reboot() is the machine's: its runs are lost.
+//
+// With `leases`, an instance in which a run ended is leased ahead: the next run may be started
+// there without the agent, which hears of it later, or too late (fake_host_leases.cpp).
 #pragma once
 
 #include "longhaul/wire/host_messages.hpp"
@@ -26,6 +29,8 @@ struct HostBehaviour {
     double refuses = 0.03;         // of takes, for a passing reason
     double ignores_sigterm = 0.3;  // of runs
     Duration run_max = std::chrono::seconds(20);
+    bool leases = false;
+    double silent = 0.3;  // of questions of the agent to a leased instance
 };
 
 class FakeHost {
@@ -39,6 +44,8 @@ public:
     // Nothing passes between it and the gateway.
     void cut(bool on);
     void heal();
+    // A runtime agent dies: one that runs something, or one that is leased.
+    void lose_instance();
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] bool up() const { return up_; }
@@ -56,8 +63,18 @@ private:
         bool ignores_sigterm = false;
         StopCause stop_cause = StopCause::none;
         bool found = true;  // by the present life of the agent
+        bool heard = true;  // by the agent at all: not at once where it started under a lease
+        std::string instance{};
+        std::string run_token{};
         std::string result{};
         wire::StatusEntry end{};
+    };
+    // An instance that is leased ahead, as its runtime agent knows it.
+    struct OpenLease {
+        std::string run_token;
+        OwnerTerm term = 0;
+        RunKey after;
+        TimePoint until;
     };
     using Response = Result<port::PeerResponse>;
 
@@ -76,6 +93,17 @@ private:
     [[nodiscard]] wire::StatusEntry entry_of(const RunKey& key, const Run& what) const;
     [[nodiscard]] std::size_t busy() const;
 
+    // fake_host_leases.cpp
+    void lease(const RunKey& after, const Run& what);
+    void start_under_lease(const std::string& instance, const RunKey& key, const Token& token);
+    void hear_later(const RunKey& key);
+    [[nodiscard]] std::optional<std::string> leased_by(const std::string& run_token) const;
+    [[nodiscard]] bool unheard(const RunKey& key) const;
+    // Asks the leased instance, where the agent must. False: it is silent.
+    [[nodiscard]] bool settle(const RunKey& key, const InstanceId& sent_to, bool closes);
+    [[nodiscard]] bool lose_with_lease(const RunKey& key, const Token& token,
+                                       const InstanceId& sent_to);
+
     // fake_host_calls.cpp: what it answers.
     boost::asio::awaitable<Response> agent(port::PeerRequest request);
     boost::asio::awaitable<Response> take(std::string body);
@@ -83,7 +111,8 @@ private:
     [[nodiscard]] std::optional<Error> refuses(const wire::TakeRequest& request);
     [[nodiscard]] Response take_answer(const RunKey& key) const;
     [[nodiscard]] Response kill(const std::string& body);
-    [[nodiscard]] wire::KillOutcome kill_one(const wire::KillOrder& order);
+    // Nothing: what became of the attempt is not known.
+    [[nodiscard]] std::optional<wire::KillOutcome> kill_one(const wire::KillOrder& order);
     [[nodiscard]] Response status(const std::string& body);
     [[nodiscard]] Response ack(const std::string& body);
     [[nodiscard]] Response result(const std::string& target);
@@ -101,12 +130,17 @@ private:
     // As in a host's journal.
     Epoch epoch_ = 1;
     OwnerTerm owner_term_ = 0;
-    std::map<RunKey, Run> runs_;  // until they are acknowledged
-    std::set<RunKey> closed_;     // fenced or acknowledged: never taken again
+    std::map<RunKey, Run> runs_;               // until they are acknowledged
+    std::set<RunKey> closed_;                  // fenced or acknowledged: never taken again
+    std::map<std::string, OpenLease> leases_;  // by instance
+    std::set<std::string> lost_leases_;        // instances that died with an open lease
+    std::uint64_t next_instance_ = 1;
 
     std::uint64_t seq_ = 0;
     std::uint64_t life_ = 1;
     bool up_ = false;
+    bool machine_up_ = false;
+    std::uint64_t boots_ = 1;
     bool complete_ = true;
     bool cut_ = false;
     bool is_tidy_ = false;  // after heal(): nothing is refused for a passing reason

@@ -70,9 +70,9 @@ std::optional<Error> FakeHost::refuses(const wire::TakeRequest& request) {
 
 FakeHost::Response FakeHost::take_answer(const RunKey& key) const {
     wire::TakeAnswer answer;
-    answer.instance = InstanceId{name_ + "-i"};
+    answer.instance = InstanceId{runs_.at(key).instance};
     answer.address = name_ + "-run";
-    answer.run_token = "run-" + key.first.text;
+    answer.run_token = runs_.at(key).run_token;
     answer.trace = {{"load", 1.0}};
     return json(wire::to_json(answer));
 }
@@ -83,8 +83,16 @@ boost::asio::awaitable<FakeHost::Response> FakeHost::take(std::string body) {
     const RunKey key{request->key.invocation, request->key.attempt};
     notebook_.trace("host " + name_ + ": take of " + key.first.text + "/" +
                     std::to_string(key.second));
+    if (!request->instance.empty() && obey(request->owner.term)) {
+        if (!settle(key, request->instance, true))
+            co_return problem(make_error(Errc::unavailable, "no answer", "instance-silent"));
+        if (lose_with_lease(key, request->token, request->instance))
+            notebook_.saw("attempts lost with a lease");
+    }
     if (const auto refusal = refuses(*request)) co_return problem(*refusal);
     if (runs_.contains(key)) {
+        if (unheard(key))
+            notebook_.violation("I3", "taken again while it runs under a lease: " + key.first.text);
         notebook_.saw("takes repeated");
         co_return take_answer(key);
     }
@@ -93,31 +101,39 @@ boost::asio::awaitable<FakeHost::Response> FakeHost::take(std::string body) {
     co_await clock_.wait_until(loaded);
     if (life != life_) co_return make_error(Errc::unavailable, "it went down");
     if (const auto refusal = refuses(*request)) co_return problem(*refusal);
+    if (runs_.contains(key)) co_return take_answer(key);  // by another request of the same
     Run& what = runs_[key];
     what.token = request->token;
+    what.instance = name_ + "-i" + std::to_string(next_instance_++);
+    what.run_token = "run-" + what.instance;
     co_return take_answer(key);
 }
 
 boost::asio::awaitable<FakeHost::Response> FakeHost::start(port::PeerRequest request) {
     namespace names = wire::run_headers;
-    const std::uint64_t life = life_;
+    const std::uint64_t boot = boots_;
     std::string body = std::move(request.body);
     if (request.body_stream) {
         auto streamed = co_await port::read_all(*request.body_stream, 1u << 20);
         if (!streamed) co_return make_error(Errc::unavailable, "the body broke off");
         body = std::move(*streamed);
     }
-    if (life != life_) co_return make_error(Errc::unavailable, "it went down");
+    if (boot != boots_) co_return make_error(Errc::unavailable, "it went down");
     const RunKey key{InvocationId{header(request, names::kInvocation)},
                      static_cast<AttemptNumber>(number(header(request, names::kAttempt)))};
     if (!obey(number(header(request, names::kOwnerTerm))))
         co_return problem(make_error(Errc::conflict, "stale", "stale-owner"));
+    const std::string run_token = header(request, "Authorization").substr(7);
+    const auto leased = leased_by(run_token);
+    if (leased && !runs_.contains(key) && !closed_.contains(key))
+        start_under_lease(*leased, key, Token{header(request, names::kToken)});
     const auto found = runs_.find(key);
-    if (found == runs_.end() || closed_.contains(key))
+    if (found == runs_.end() || closed_.contains(key)) {
+        if (run_token.starts_with("lease-")) notebook_.saw("starts under a lease refused");
         co_return problem(make_error(Errc::conflict, "it is not assigned here", "fenced"));
+    }
     Run& what = found->second;
-    if (what.token.text != header(request, names::kToken) ||
-        header(request, "Authorization") != "Bearer run-" + key.first.text)
+    if (what.token.text != header(request, names::kToken) || what.run_token != run_token)
         co_return problem(make_error(Errc::conflict, "another token", "token-mismatch"));
     if (what.stage == Stage::taken) {
         const auto timeout = std::chrono::milliseconds(number(header(request, names::kTimeoutMs)));
@@ -133,14 +149,21 @@ FakeHost::Response FakeHost::kill(const std::string& body) {
     auto orders = wire::decode<std::vector<wire::KillOrder>>(body);
     if (!orders) return problem(orders.error());
     std::vector<wire::KillAnswer> answers;
-    for (const wire::KillOrder& order : *orders)
-        answers.push_back(wire::KillAnswer{order.key, kill_one(order)});
+    for (const wire::KillOrder& order : *orders) {
+        const auto outcome = kill_one(order);
+        if (!outcome) return problem(make_error(Errc::unavailable, "no answer", "instance-silent"));
+        answers.push_back(wire::KillAnswer{order.key, *outcome});
+    }
     return json(wire::to_json(answers));
 }
 
-wire::KillOutcome FakeHost::kill_one(const wire::KillOrder& order) {
+std::optional<wire::KillOutcome> FakeHost::kill_one(const wire::KillOrder& order) {
     const RunKey key{order.key.invocation, order.key.attempt};
     if (!obey(order.owner.term)) return wire::KillOutcome::stale;
+    if (!settle(key, order.instance, false)) return std::nullopt;
+    if (lose_with_lease(key, order.token, order.instance)) return wire::KillOutcome::ended;
+    if (unheard(key))
+        notebook_.violation("I10", "fenced while it runs under a lease: " + key.first.text);
     const auto found = runs_.find(key);
     if (found == runs_.end() || found->second.stage == Stage::taken) {
         notebook_.saw("fences");
@@ -173,10 +196,13 @@ FakeHost::Response FakeHost::status(const std::string& body) {
     notebook_.trace("host " + name_ + ": asked about " + std::to_string(query->keys.size()) +
                     (complete_ ? "" : ", is not complete"));
     if (!complete_) notebook_.saw("incomplete answers");
-    for (const wire::AttemptKey& asked : query->keys) {
+    for (std::size_t index = 0; index < query->keys.size(); ++index) {
+        const wire::AttemptKey& asked = query->keys[index];
         const RunKey key{asked.invocation, asked.attempt};
+        if (!query->instances.empty() && !settle(key, query->instances[index], false))
+            answer.complete = false;
         const auto found = runs_.find(key);
-        if (found == runs_.end() || !found->second.found) {
+        if (found == runs_.end() || !found->second.found || !found->second.heard) {
             answer.unknown.push_back(asked);
         } else {
             answer.entries.push_back(entry_of(key, found->second));

@@ -19,6 +19,13 @@ gateway::GatewayLimits limits() {
     return result;
 }
 
+// Half of the histories have hosts that lease instances ahead.
+HostBehaviour behaviour(std::uint64_t seed) {
+    HostBehaviour result;
+    result.leases = seed % 2 == 0;
+    return result;
+}
+
 boost::asio::awaitable<bool> finished(boost::asio::awaitable<void> task) {
     co_await std::move(task);
     co_return true;
@@ -39,7 +46,7 @@ World::World(std::uint64_t seed, bool traces)
       clients_(notebook_, clock_) {
     for (const char* name : {"h1", "h2", "h3"})
         hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, bus_, notebook_,
-                                                    random_.next(), HostBehaviour{}));
+                                                    random_.next(), behaviour(seed)));
 }
 
 World::~World() = default;
@@ -153,11 +160,12 @@ void World::act_on_gateway() {
 
 void World::act_on_world() {
     FakeHost& host = *hosts_[random_.below(hosts_.size())];
-    switch (random_.below(8)) {
+    switch (random_.below(9)) {
     case 0:
     case 1: host.restart(random_.up_to(seconds(8))); break;
     case 2: host.reboot(random_.up_to(seconds(20))); break;
     case 3: host.cut(true); break;
+    case 8: host.lose_instance(); break;
     case 4:
     case 5: host.cut(false); break;
     case 6: {
