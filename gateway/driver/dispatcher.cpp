@@ -117,6 +117,8 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_lease(const StartEff
             scheduler.take_answered(now, effect.id, effect.attempt, Phase::connecting,
                                     std::move(stages), out);
             scheduler.report(now, std::move(outcome.report), out);
+            // The instance may die before its host has heard of the run: then nobody would tell.
+            scheduler.host_silent(now, effect.host);
         });
         co_return Verdict::done;
     }
