@@ -45,8 +45,10 @@ SpawnSettings spawn_settings(const Config& config) {
     settings.result_dir = config.data_dir + "/results";
     settings.host_socket = config.data_dir + "/agents.sock";
     settings.function_path = config.function_path;
-    settings.uid_first = config.uid_first;
-    settings.uid_count = config.uid_count;
+    settings.uids.claims_dir = config.uid_claims_dir;
+    settings.uids.owner = config.data_dir;
+    settings.uids.first = config.uid_first;
+    settings.uids.count = config.uid_count;
     settings.pids_max = config.pids_max;
     settings.cgroups = config.cgroups;
     settings.file_max = config.file_max;

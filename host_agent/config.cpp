@@ -24,6 +24,7 @@ Result<Config> read_config(const ConfigDocument& document) {
     reader.integer("runs_max", config.runs_max, 1, 1'000'000, "runs");
     reader.integer("uid_first", config.uid_first, 1'000, 2'000'000'000, "uid");
     reader.integer("uid_count", config.uid_count, 1, 1'000'000, "uids");
+    reader.text("uid_claims_dir", config.uid_claims_dir);
     reader.integer("pids_max", config.pids_max, 8, 100'000, "processes");
     reader.boolean("cgroups", config.cgroups);
     reader.bytes("run_log_max", config.run_log_max, 1 << 10, 16ull << 30);

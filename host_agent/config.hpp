@@ -27,9 +27,10 @@ struct Config {
     std::uint32_t runs_max = 10'000;  // live, and ended but not acknowledged
 
     // Instances.
-    std::uint32_t uid_first = 200'000;  // as root: instance uids are first … first + count - 1
-    std::uint32_t uid_count = 1'000;
-    std::uint32_t pids_max = 512;          // processes and threads of one instance
+    std::uint32_t uid_first = 200'000;  // as root: where blocks of instance uids begin
+    std::uint32_t uid_count = 1'000;    // uids of one host agent's block
+    std::string uid_claims_dir = "/run/longhaul/uids";  // the machine's: who has which block
+    std::uint32_t pids_max = 512;                       // processes and threads of one instance
     bool cgroups = true;                   // limits by cgroups, where they are writable
     std::uint64_t file_max = 10ull << 30;  // bytes of one file that a function writes
     std::uint32_t open_files_max = 4'096;
