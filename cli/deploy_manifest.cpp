@@ -92,20 +92,25 @@ private:
     Json document_ = Json::object();
 };
 
+// What belongs together; whether each value is right is for the gateway to say.
 void check_mode(Reading& reading, const std::string& mode, const std::string& runtime) {
     if (mode == "http") return reading.problem("mode", "'http' is not available in this version");
     if (mode != "exec" && mode != "handler")
         return reading.problem("mode", "must be 'exec' or 'handler'");
-    if (mode == "exec") {
-        if (!reading.has("command"))
-            reading.problem("command", "is missing: mode 'exec' needs it, as a list of words");
-        if (reading.has("handler")) reading.problem("handler", "belongs to mode 'handler'");
-        return;
-    }
-    if (!reading.has("handler"))
+    const std::string in_mode = "in mode '" + mode + "'";
+    const bool is_custom = mode == "handler" && runtime == "custom";
+    const bool is_ours = mode == "handler" && !is_custom;
+    if (!is_ours && !reading.has("command"))
+        reading.problem("command", "is missing: a list of words is needed " + in_mode +
+                                       (is_custom ? " with runtime 'custom'" : ""));
+    if (is_ours && reading.has("command"))
+        reading.problem("command", "belongs to mode 'exec', or to runtime 'custom'");
+    if (is_ours && !reading.has("handler"))
         reading.problem("handler", "is missing: mode 'handler' needs it, as 'module.function'");
-    if (reading.has("command")) reading.problem("command", "belongs to mode 'exec'");
-    if (runtime != "python") reading.problem("runtime", "must be 'python' in mode 'handler'");
+    if (mode != "handler" && reading.has("handler"))
+        reading.problem("handler", "belongs to mode 'handler'");
+    if (mode == "handler" && !is_custom && runtime != "python" && runtime != "node")
+        reading.problem("runtime", "must be 'python', 'node' or 'custom' " + in_mode);
 }
 
 void read_limits(Reading& reading) {

@@ -10,6 +10,7 @@ namespace longhaul::runtime_agent_ext {
 namespace {
 
 constexpr Duration kLastReport = std::chrono::milliseconds(500);
+constexpr Duration kSilenceMax = std::chrono::hours(24 * 30);
 constexpr Duration kServerDrain = std::chrono::milliseconds(200);
 constexpr std::uint32_t kHeaderMax = 1280 * 1024;  // bytes: an error cause may have a MiB
 
@@ -29,7 +30,15 @@ net::ServerOptions tcp_options(std::string name) {
     options.limits.connections_max = 64;
     options.limits.header_bytes_max = kHeaderMax;
     // A runtime's connection is silent while its function works.
-    options.limits.idle_timeout = std::chrono::hours(24 * 30);
+    options.limits.idle_timeout = kSilenceMax;
+    return options;
+}
+
+net::ServerOptions runtime_options() {
+    net::ServerOptions options = tcp_options("runtime");
+    // A function may stream its answer at any pace, and say at its end that it failed.
+    options.limits.body_timeout = kSilenceMax;
+    options.trailers = true;
     return options;
 }
 
@@ -48,7 +57,7 @@ boost::asio::awaitable<Result<void>> run_app(boost::asio::any_io_executor execut
     Agent agent(executor, clock, logger, config);
     net::Server control(executor, clock, logger, control_options(config), control_routes(agent));
     net::Server data(executor, clock, logger, tcp_options("data"), data_routes(agent));
-    net::Server runtime(executor, clock, logger, tcp_options("runtime"), runtime_routes(agent));
+    net::Server runtime(executor, clock, logger, runtime_options(), runtime_routes(agent));
     net::StopSignal signal(executor);
     net::TaskGroup tasks(executor, logger);
 

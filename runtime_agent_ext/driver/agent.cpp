@@ -5,7 +5,6 @@
 #include "longhaul/process/tree.hpp"
 #include "runtime_agent_ext/driver/exec_runner.hpp"
 #include "runtime_agent_ext/driver/files.hpp"
-#include "runtime_agent_ext/runners/runners.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +20,7 @@ namespace {
 
 constexpr Duration kReapLimit = std::chrono::seconds(1);
 constexpr Duration kPollPause = std::chrono::milliseconds(1);
+constexpr std::size_t kTailMax = 512;  // bytes
 
 process::Cgroup make_cgroup(const Config& config) {
     if (!config.cgroups) return {};
@@ -38,6 +38,13 @@ Result<void> make_work_directory(const Config& config) {
     if (config.uid && ::chown(path.c_str(), *config.uid, config.gid.value_or(*config.uid)) != 0)
         return file_error("cannot hand over", path);
     return {};
+}
+
+// Printable ASCII, so that it may stand in a message whatever the function said.
+void keep_tail(std::string& tail, std::string_view bytes) {
+    if (bytes.size() > kTailMax) bytes.remove_prefix(bytes.size() - kTailMax);
+    for (const char c : bytes) tail += c == '\n' || (c >= 0x20 && c < 0x7f) ? c : '?';
+    if (tail.size() > kTailMax) tail.erase(0, tail.size() - kTailMax);
 }
 
 }  // namespace
@@ -75,15 +82,14 @@ Result<void> Agent::open(std::string data_address, std::string runtime_address) 
     runtime_address_ = std::move(runtime_address);
     if (auto done = process::become_subreaper(); !done) return done;
     if (auto done = make_work_directory(config_); !done) return done;
-    if (auto done = write_file(runner_file(config_), kPythonRunner, 0644); !done) return done;
     for (const auto& missing : cgroup_.limits_missing())
         logger_.debug("limit not enforced by a cgroup", {{"limit", missing}});
     reaper_.on_orphan([this](const process::ProcessEnd& end) {
         if (runner_) runner_->add_orphan(end.usage);
         check_tree();
     });
-    if (config_.prestart) {
-        if (auto done = make_handler().prestart(); !done) return done;
+    if (!config_.prestart.empty()) {
+        if (auto done = make_handler().prestart(config_.prestart); !done) return done;
     }
     tasks_.start("host link", link_.run());
     if (config_.orphan_idle > Duration::zero()) tasks_.start("watch for host", watch_for_host());
@@ -99,7 +105,7 @@ asio::awaitable<void> Agent::close(Duration limit) {
     while (!link_.is_settled() && clock_.now() < until)
         co_await clock_.wait_until(clock_.now() + kPollPause);
     timer_.cancel();
-    runner_.reset();
+    // The runner stays until the function's connections are closed: their handlers know it.
     tasks_.cancel();
     co_await tasks_.join();
 }
@@ -228,6 +234,9 @@ void Agent::function_ended(FunctionEnd end) {
 void Agent::process_gone(std::string why) {
     Actions actions;
     flush_partial_lines();
+    while (load_tail_.ends_with('\n')) load_tail_.pop_back();
+    if (instance_.state() == InstanceState::loading && !load_tail_.empty())
+        why += "; it said last: " + load_tail_;
     instance_.break_down(clock_.now(), std::move(why), actions);
     apply(actions);
     check_tree();
@@ -235,6 +244,8 @@ void Agent::process_gone(std::string why) {
 
 void Agent::output(wire::LogStream stream, std::string_view bytes) {
     instance_.first_byte(clock_.now());
+    if (stream == wire::LogStream::err && instance_.state() == InstanceState::loading)
+        keep_tail(load_tail_, bytes);
     if (log_.full()) return;
     LineSplitter& lines = stream == wire::LogStream::out ? out_lines_ : err_lines_;
     lines.feed(bytes, [this, stream](std::string_view text, wire::LogFlag flag) {

@@ -27,8 +27,8 @@ public:
           const Config& config);
     ~Agent() override;
 
-    // Makes work directory and runner file, becomes a subreaper; starts reporting and, if so
-    // configured, the standby runtime. The addresses are those of the listeners, "127.0.0.1:4000".
+    // Makes the work directory, becomes a subreaper; starts reporting and, if so configured, the
+    // standby runtime. The addresses are those of the listeners, "127.0.0.1:4000".
     [[nodiscard]] Result<void> open(std::string data_address, std::string runtime_address);
     // Returns when the agent is to end: destroyed, drained, or forgotten by its host.
     boost::asio::awaitable<void> wait_exit();
@@ -107,6 +107,7 @@ private:
     std::unique_ptr<RunInput> input_;   // of the newest run
     std::string function_token_;
     TimePoint load_begun_{};
+    std::string load_tail_;  // the last that the load said on stderr
     double load_ms_ = 0;
 
     std::deque<Action> actions_;

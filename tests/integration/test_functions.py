@@ -176,6 +176,7 @@ def test_wrong_documents_are_refused_by_member(dev):
         ({'mode': 'exec', 'command': ['true'], 'package': '../../etc/passwd'}, 'package'),
         ({'mode': 'handler', 'runtime': 'python'}, 'handler'),
         ({'mode': 'handler', 'handler': 'app.main', 'runtime': 'cobol'}, 'runtime'),
+        ({'mode': 'handler', 'runtime': 'custom'}, 'command'),
         ({'mode': 'dance', 'command': ['true']}, 'mode'),
     )
     for document, member in wrong:

@@ -75,6 +75,13 @@ TEST_CASE("all problems of a function.toml are told at once, with file and line"
         CHECK(contains(text, part));
 }
 
+TEST_CASE("a function.toml may be of any runtime") {
+    CHECK(parse_manifest("name=\"n\"\nmode=\"handler\"\nruntime=\"node\"\nhandler=\"a.b\"\n", "f",
+                         std::nullopt));
+    CHECK(parse_manifest("name=\"c\"\nmode=\"handler\"\nruntime=\"custom\"\ncommand=[\"x\"]\n", "f",
+                         std::nullopt));
+}
+
 TEST_CASE("what a later version brings is refused by name") {
     CHECK(contains(problems_of("name=\"a\"\nmode=\"http\"\n"), "not available"));
     const auto text = problems_of(

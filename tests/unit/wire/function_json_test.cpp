@@ -85,13 +85,24 @@ TEST_CASE("what a later version brings is refused by name") {
         {R"("retry":{"max_attempts":2})", "retry.max_attempts above 1"},
         {R"("retry":{"on_lost":true})", "retry.on_lost"},
         {R"("mode":"http")", "mode \"http\""},
-        {R"("runtime":"node")", "runtime \"node\" (python is)"},
     }));
     const auto function = parse(R"({"handler":"app.main",)" + member + "}");
     REQUIRE_FALSE(function);
     CHECK(function.error() == make_error(Errc::unsupported,
                                          name + " is not available in this version",
                                          "not-available"));
+}
+
+TEST_CASE("handlers of Node, and clients that a function brings itself, are taken") {
+    const auto node = parse(R"({"runtime":"node","handler":"lib/my-app.handlers.main"})");
+    REQUIRE(node);
+    CHECK(node->runtime == "node");
+    CHECK(node->handler == "lib/my-app.handlers.main");
+    const auto custom = parse(
+        R"({"mode":"handler","runtime":"custom","handler":"A::B","command":["./bootstrap"]})");
+    REQUIRE(custom);
+    CHECK(custom->handler == "A::B");
+    CHECK(parse(R"({"mode":"handler","runtime":"custom","command":["./bootstrap"]})"));
 }
 
 TEST_CASE("a wrong document is refused with the member and its bound") {
@@ -106,6 +117,12 @@ TEST_CASE("a wrong document is refused with the member and its bound") {
         {R"({"handler":"app..main"})", "handler must be"},
         {R"({"mode":"handler","handler":"a.b","command":["x"]})", "command has no meaning"},
         {R"({"handler":"a.b","result":"file"})", "result \"file\" has no meaning"},
+        {R"({"handler":"a.b","runtime":"cobol"})", "there are python, node, custom"},
+        {R"({"handler":"../a.b","runtime":"node"})", "handler must be"},
+        {R"({"handler":"lib//a.b","runtime":"node"})", "handler must be"},
+        {R"({"handler":"lib/a","runtime":"node"})", "handler must be"},
+        {R"({"handler":"lib/a.b"})", "handler must be"},
+        {R"({"mode":"handler","runtime":"custom"})", "command is missing: runtime custom"},
         {R"({"mode":"exec"})", "command is missing"},
         {R"({"command":[]})", "command is missing"},
         {R"({"command":[""]})", "command is missing"},
