@@ -1,5 +1,6 @@
 #include "runtime_agent_ext/app.hpp"
 
+#include "longhaul/net/client.hpp"
 #include "longhaul/net/server.hpp"
 #include "longhaul/net/shutdown.hpp"
 #include "longhaul/net/task_group.hpp"
@@ -42,6 +43,15 @@ net::ServerOptions runtime_options() {
     return options;
 }
 
+// Asks the function's own server. A connection for each call: what became of one that was left idle
+// is the server's secret, and a run must not be posted twice.
+net::ClientOptions function_server_options() {
+    net::ClientOptions options;
+    options.idle_per_address_max = 0;
+    options.repeat_posts = false;
+    return options;
+}
+
 boost::asio::awaitable<void> drain_on_signal(net::StopSignal& signal, Agent& agent) {
     for (;;) {
         co_await signal.next();
@@ -54,7 +64,8 @@ boost::asio::awaitable<void> drain_on_signal(net::StopSignal& signal, Agent& age
 boost::asio::awaitable<Result<void>> run_app(boost::asio::any_io_executor executor,
                                              port::Clock& clock, const Logger& logger,
                                              const Config& config) {
-    Agent agent(executor, clock, logger, config);
+    net::HttpPeer function_server(executor, function_server_options());
+    Agent agent(executor, clock, function_server, logger, config);
     net::Server control(executor, clock, logger, control_options(config), control_routes(agent));
     net::Server data(executor, clock, logger, tcp_options("data"), data_routes(agent));
     net::Server runtime(executor, clock, logger, runtime_options(), runtime_routes(agent));

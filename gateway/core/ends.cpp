@@ -176,6 +176,8 @@ void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumb
     if (result) {
         report.end->result = std::move(*result);
         report.end->result_is_remote = false;
+    } else if (report.end->outcome != AttemptOutcome::succeeded) {
+        report.end->result.reset();  // it failed for a reason of its own, which stands
     } else {
         report.end->result.reset();
         report.end->outcome = AttemptOutcome::failed;

@@ -127,6 +127,7 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
         // What it says after its stop began does not count; how it went does.
         run->end.exit_code = end.exit_code;
         run->end.signal = end.signal;
+        run->end.http_status = end.http_status;
         run->end.usage = end.usage;
         run->end.oom = end.oom;
         if (end.still_serving && !run->kill_ordered) {
@@ -138,8 +139,9 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
     }
     if (end.left_processes) set_broken("processes of the run were left behind");
     if (end.runtime_gone) set_broken("the runtime ended with the run");
+    if (end.given_up) set_broken("a run was given up that its server may still work on");
     const auto outcome = end.success ? AttemptOutcome::succeeded : AttemptOutcome::failed;
-    run->tree_gone = !end.left_processes;
+    run->tree_gone = !end.left_processes && !end.given_up;
     run->end = std::move(end);
     end_run(now, *run, outcome, out);
 }

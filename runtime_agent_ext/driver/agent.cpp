@@ -5,6 +5,7 @@
 #include "longhaul/process/tree.hpp"
 #include "runtime_agent_ext/driver/exec_runner.hpp"
 #include "runtime_agent_ext/driver/files.hpp"
+#include "runtime_agent_ext/driver/http_runner.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,9 +50,10 @@ void keep_tail(std::string& tail, std::string_view bytes) {
 
 }  // namespace
 
-Agent::Agent(asio::any_io_executor executor, port::Clock& clock, const Logger& logger,
-             const Config& config)
+Agent::Agent(asio::any_io_executor executor, port::Clock& clock, port::Peer& peer,
+             const Logger& logger, const Config& config)
     : clock_(clock),
+      peer_(peer),
       logger_(logger),
       config_(config),
       identity_{crypto::random_hex(8), config.instance},
@@ -132,10 +134,17 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
             runner_->load(request);
     }
     while (instance_.state() == InstanceState::loading) co_await changed_.wait();
-    if (instance_.load_error()) co_return *instance_.load_error();
+    if (instance_.load_error()) co_return load_failure();
     StageTrace trace{{"load", load_ms_}};
     if (handler_ != nullptr) trace.emplace_back("import", handler_->import_ms());
     co_return trace;
+}
+
+Error Agent::load_failure() const {
+    Error error = *instance_.load_error();
+    const std::string awaited = runner_ ? runner_->awaited() : std::string();
+    if (error.code == Errc::timed_out && !awaited.empty()) error.message += ": " + awaited;
+    return error;
 }
 
 wire::InstanceStatus Agent::status() const {
@@ -349,16 +358,17 @@ void Agent::flush_partial_lines() {
 }
 
 Result<void> Agent::make_runner(FunctionMode mode) {
-    if (mode == FunctionMode::http)
-        return make_error(Errc::unsupported, "mode http is not available yet", "not-available");
     if (mode == FunctionMode::handler) {
         if (handler_ == nullptr) make_handler();
         return {};
     }
     if (handler_ != nullptr)
         return make_error(Errc::conflict, "this standby instance serves handlers only");
-    runner_ =
-        std::make_unique<ExecRunner>(surroundings_, census_, *this, "http://" + runtime_address_);
+    const std::string progress_url = "http://" + runtime_address_;
+    if (mode == FunctionMode::http)
+        runner_ = std::make_unique<HttpRunner>(surroundings_, census_, *this, peer_, progress_url);
+    else
+        runner_ = std::make_unique<ExecRunner>(surroundings_, census_, *this, progress_url);
     return {};
 }
 

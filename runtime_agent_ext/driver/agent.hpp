@@ -23,8 +23,9 @@ namespace longhaul::runtime_agent_ext {
 
 class Agent final : public RunnerEvents {
 public:
-    Agent(boost::asio::any_io_executor executor, port::Clock& clock, const Logger& logger,
-          const Config& config);
+    // `peer` asks the function's own server (mode http), with a connection for each call.
+    Agent(boost::asio::any_io_executor executor, port::Clock& clock, port::Peer& peer,
+          const Logger& logger, const Config& config);
     ~Agent() override;
 
     // Makes the work directory, becomes a subreaper; starts reporting and, if so configured, the
@@ -78,6 +79,7 @@ private:
     void check_tree();
     void note(std::string_view text);
     void flush_partial_lines();
+    [[nodiscard]] Error load_failure() const;
     [[nodiscard]] Result<void> make_runner(FunctionMode mode);
     HandlerRunner& make_handler();
     boost::asio::awaitable<void> kill_everything();
@@ -85,6 +87,7 @@ private:
 
     // Constant after construction (the addresses: after open()).
     port::Clock& clock_;
+    port::Peer& peer_;
     const Logger& logger_;
     const Config& config_;
     const EntryIdentity identity_;

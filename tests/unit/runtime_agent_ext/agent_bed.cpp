@@ -139,6 +139,13 @@ HttpAnswer AgentBed::load_node(const std::string& source, const std::string& fil
     return load();
 }
 
+HttpAnswer AgentBed::load_server(const std::string& source) {
+    function.mode = FunctionMode::http;
+    function.command = {"python3", "server.py"};
+    std::ofstream(code_dir + "/server.py") << source;
+    return load();
+}
+
 HttpAnswer AgentBed::load() {
     wire::LoadRequest request;
     request.tenant = TenantName{"acme"};

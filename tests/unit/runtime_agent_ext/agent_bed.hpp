@@ -48,6 +48,8 @@ public:
     HttpAnswer load_shell(const std::string& script) { return load_exec({"sh", "-c", script}); }
     HttpAnswer load_python(const std::string& source, const std::string& handler = "app.main");
     HttpAnswer load_node(const std::string& source, const std::string& file = "app.js");
+    // A Python program that is a server: see kServer of http_test.cpp.
+    HttpAnswer load_server(const std::string& source);
     HttpAnswer load();  // what `function` is now
 
     HttpAnswer assign(const std::string& id, AttemptNumber attempt = 1);

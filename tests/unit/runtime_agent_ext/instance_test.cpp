@@ -284,6 +284,17 @@ TEST_CASE("a deadline before the time limit stops the run as a deadline") {
     CHECK(bed.run_of("a").end.reason == FailureReason::deadline);
 }
 
+TEST_CASE("a run that was given up breaks the instance, and its tree is not gone") {
+    Bed bed;
+    bed.run("a");
+    FunctionEnd end;
+    end.reason = FailureReason::error;
+    end.given_up = true;
+    bed.instance.function_ended(bed.now, end, bed.actions);
+    CHECK(bed.instance.state() == InstanceState::broken);
+    CHECK_FALSE(bed.run_of("a").tree_gone);
+}
+
 TEST_CASE("progress is clamped and its text is bounded") {
     Bed bed;
     bed.run("a");

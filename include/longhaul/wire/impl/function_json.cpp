@@ -16,6 +16,7 @@ constexpr std::size_t kCommandItemsMax = 256;
 constexpr std::size_t kVariablesMax = 256;
 constexpr std::size_t kTextBytesMax = 64u << 10;  // of the whole command; of all variables
 constexpr std::size_t kHandlerBytesMax = 256;
+constexpr std::size_t kPathBytesMax = 1024;
 constexpr std::uint64_t kContentMax = 1u << 30;
 constexpr Duration kAnyDuration = hours(24 * 36'500);
 constexpr std::string_view kReservedVariable = "LONGHAUL_";
@@ -58,6 +59,12 @@ bool is_node_handler(std::string_view text) {
     if (dot == std::string_view::npos || !is_file_name(text.substr(0, dot))) return false;
     const std::string_view exported = text.substr(dot + 1);
     return is_identifier(exported) || is_dotted(exported);
+}
+
+bool is_path(std::string_view text) {
+    return text.size() <= kPathBytesMax && text.starts_with('/') &&
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
 }
 
 std::string_view mode_name(FunctionMode mode) {
@@ -141,12 +148,26 @@ private:
             function_.mode = FunctionMode::handler;
         } else if (mode == "http") {
             function_.mode = FunctionMode::http;
-            later(strict_, "mode \"http\"");
         } else if (mode == "exec") {
             function_.mode = FunctionMode::exec;
         } else {
             reader_.fail("mode", "must be \"handler\", \"http\" or \"exec\"");
         }
+        if (const Json* http = reader_.member("http")) read_http(*http);
+    }
+
+    void read_http(const Json& http) {
+        if (strict_ && function_.mode != FunctionMode::http)
+            reader_.fail("http", "has a meaning in mode http alone");
+        ObjectReader inner(http, "http");
+        HttpSpec& out = function_.http;
+        inner.text("path", out.path);
+        inner.text("ready_path", out.ready_path);
+        constexpr std::string_view kRule =
+            "must begin with '/' and have printable ASCII characters, at most 1024, and no '#'";
+        if (!is_path(out.path)) inner.fail("path", kRule);
+        if (!out.ready_path.empty() && !is_path(out.ready_path)) inner.fail("ready_path", kRule);
+        take_problem(strict_ ? inner.finish_strict() : inner.finish());
     }
 
     void take_problem(const Result<void>& inner) {
@@ -262,7 +283,12 @@ private:
     }
 
     Result<void> check_mode() const {
-        if (function_.mode == FunctionMode::handler) return check_handler();
+        switch (function_.mode) {
+        case FunctionMode::handler: return check_handler();
+        case FunctionMode::http:
+            return check_command("mode http", "starts it, as in [\"node\", \"server.js\"]");
+        case FunctionMode::exec: break;
+        }
         return check_command("mode exec", "runs it, as in [\"/bin/sh\", \"run.sh\"]");
     }
 
@@ -272,6 +298,7 @@ private:
         if (has_handler_) return wrong(fmt::format("handler has no meaning in {}", mode));
         if (has_runtime_ && !function_.runtime.empty())
             return wrong(fmt::format("runtime has no meaning in {}", mode));
+        if (function_.mode == FunctionMode::http) return check_result(mode);
         return {};
     }
 
@@ -378,6 +405,13 @@ Json to_json(const FunctionSpec& function) {
     if (!function.command.empty()) {
         Json::Array command(function.command.begin(), function.command.end());
         json.set("command", std::move(command));
+    }
+    if (function.mode == FunctionMode::http) {
+        const std::string& ready = function.http.ready_path;
+        Json http = Json::object();
+        http.set("path", function.http.path);
+        http.set("ready_path", ready.empty() ? Json{} : Json{ready});
+        json.set("http", std::move(http));
     }
     Json::Object env;
     for (const auto& [name, value] : function.env) env.emplace_back(name, value);
