@@ -11,7 +11,7 @@ NODE = b'''
 exports.main = async (event, context) => {
   console.log('got', JSON.stringify(event));
   await context.progress(50, 'half way');
-  return { sum: event.numbers.reduce((a, b) => a + b) };
+  return { sum: event.numbers.reduce((a, b) => a + b), user: context.headers['x-user'] };
 };
 exports.fail = () => { throw new RangeError('not today'); };
 '''
@@ -33,7 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os._exit(7)
         if event == b'sleep':
             time.sleep(600)
-        said = {'event': event.decode(), 'served': Handler.served, 'path': self.path}
+        said = {'event': event.decode(), 'served': Handler.served, 'user': self.headers['X-User'],
+                'secret': self.headers['Authorization'], 'path': self.path}
         self.answer(503 if event == b'busy' else 200, json.dumps(said).encode())
 
     def answer(self, status, body):
@@ -74,8 +75,9 @@ def server(dev, name, **document):
 def test_a_node_handler(dev):
     need_node()
     dev.deploy('node-adder', {'app.js': NODE}, mode='handler', runtime='node', handler='app.main')
-    document, result = dev.run('node-adder', b'{"numbers": [1, 2, 39]}', JSON)
-    equal(json.loads(result), {'sum': 42}, 'result')
+    document, result = dev.run('node-adder', b'{"numbers": [1, 2, 39]}',
+                               {**JSON, 'X-User': 'me'})
+    equal(json.loads(result), {'sum': 42, 'user': 'me'}, 'result')
     assert 'got {"numbers":[1,2,39]}' in dev.logs(document['id'])
 
 
@@ -132,6 +134,26 @@ def test_a_server_that_is_never_ready_says_what_was_waited_for(dev):
     document = dev.wait(dev.submit('mute')['id'])
     equal((document['state'], document['error']['reason']), ('failed', 'load'), 'end')
     assert 'does not listen on port' in document['error']['message'], document['error']
+
+
+def test_the_callers_headers_reach_the_function_but_its_secrets_do_not(dev):
+    server(dev, 'headed')
+    said = json.loads(dev.run('headed', b'', {'X-User': 'me', 'Authorization': 'Bearer s',
+                                              'Cookie': 'a=b'})[1])
+    equal((said['user'], said['secret']), ('me', None), 'headers')
+    dev.deploy('headers', {'app.py': b'def main(event, context):\n    return context.headers\n'},
+               mode='handler', runtime='python', handler='app.main')
+    _, result = dev.run('headers', b'', {'X-User': 'me', 'Cookie': 'a=b', 'X-Hop': '1',
+                                         'Connection': 'keep-alive, x-hop'})
+    equal(json.loads(result), {'x-user': 'me'}, 'headers')
+
+
+def test_too_many_headers_are_refused_with_the_limit(dev):
+    dev.put_function('plain', command=['true'])
+    headers = {f'X-{number}': 'x' for number in range(33)}
+    answer = dev.request('POST', '/v1/functions/plain/invocations', b'', headers)
+    equal(answer.status, 400, 'status')
+    assert 'more than 32 headers' in answer.json()['detail'], answer
 
 
 def test_a_runtime_that_the_function_brings(dev):
