@@ -150,9 +150,10 @@ void Instance::progress(TimePoint now, double percent, std::string message, Acti
     Run* run = live_mutable();
     if (run == nullptr) return;
     if (message.size() > limits_.progress_text_max) message.resize(limits_.progress_text_max);
+    // The first goes at once, so that a short run shows one; after it they wait for company.
+    out.push_back(run->progress ? Action::report_soon : Action::report_now);
     run->progress = Progress{std::clamp(percent, 0.0, 100.0), std::move(message), now};
     ++run->version;
-    out.push_back(Action::report_soon);
 }
 
 void Instance::tree_empty(TimePoint now, Actions& out) {

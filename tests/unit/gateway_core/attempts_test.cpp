@@ -284,6 +284,15 @@ TEST_CASE("a result that cannot be had is lost, by fault of the platform") {
     CHECK_FALSE(bed.of(bed.id).result);
 }
 
+TEST_CASE("the progress that comes with the end is the last one") {
+    RunningBed bed;
+    bed.say(bed.id, Say{.progress = Progress{5, "begun", bed.now}});
+    Say end{.rank = kRankEnded, .end = end_with(AttemptOutcome::succeeded)};
+    end.progress = Progress{100, "all of it", bed.now};
+    bed.say(bed.id, end);
+    CHECK(bed.of(bed.id).progress->percent == 100);
+}
+
 TEST_CASE("a failed run keeps its result, and its own reason where the result is lost") {
     for (const bool copied : {true, false}) {
         RunningBed bed;
