@@ -179,6 +179,7 @@ void Scheduler::start(const Entry& entry, Outcome& out) const {
     effect.body = invocation.body;
     effect.traceparent = invocation.options.traceparent;
     effect.labels = invocation.options.labels;
+    effect.headers = invocation.options.headers;
     effect.timeout = invocation.timeout();
     effect.deadline = invocation.deadline;
     effect.created_at = invocation.created_at;

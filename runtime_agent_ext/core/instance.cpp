@@ -127,6 +127,7 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
         // What it says after its stop began does not count; how it went does.
         run->end.exit_code = end.exit_code;
         run->end.signal = end.signal;
+        run->end.http_status = end.http_status;
         run->end.usage = end.usage;
         run->end.oom = end.oom;
         if (end.still_serving && !run->kill_ordered) {
@@ -138,8 +139,9 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
     }
     if (end.left_processes) set_broken("processes of the run were left behind");
     if (end.runtime_gone) set_broken("the runtime ended with the run");
+    if (end.given_up) set_broken("a run was given up that its server may still work on");
     const auto outcome = end.success ? AttemptOutcome::succeeded : AttemptOutcome::failed;
-    run->tree_gone = !end.left_processes;
+    run->tree_gone = !end.left_processes && !end.given_up;
     run->end = std::move(end);
     end_run(now, *run, outcome, out);
 }
@@ -148,9 +150,10 @@ void Instance::progress(TimePoint now, double percent, std::string message, Acti
     Run* run = live_mutable();
     if (run == nullptr) return;
     if (message.size() > limits_.progress_text_max) message.resize(limits_.progress_text_max);
+    // The first goes at once, so that a short run shows one; after it they wait for company.
+    out.push_back(run->progress ? Action::report_soon : Action::report_now);
     run->progress = Progress{std::clamp(percent, 0.0, 100.0), std::move(message), now};
     ++run->version;
-    out.push_back(Action::report_soon);
 }
 
 void Instance::tree_empty(TimePoint now, Actions& out) {

@@ -54,12 +54,15 @@ struct FunctionEnd {
     std::string error_type{};
     std::optional<int> exit_code{};
     std::optional<int> signal{};
+    std::optional<int> http_status{};  // mode http: what the function's server answered with
     bool oom = false;
-    std::optional<Content> result{};  // where it is a success; `file` is a name in the store
+    // Where it is a success, and in mode http where there is any; `file` is a name in the store.
+    std::optional<Content> result{};
     Usage usage{};
     bool left_processes = false;  // something runs that was not there when the load finished
     bool runtime_gone = false;    // the process that served the function has ended with it
     bool still_serving = false;   // it has not: it would serve the next run
+    bool given_up = false;        // it may still work on the run, which nobody waits for any more
 };
 
 struct Run {

@@ -192,8 +192,6 @@ class Dev:
     def put_function(self, name, **document):
         """Registers an exec function that asks little of its host."""
         document = {'mode': 'exec', 'memory_mb': 16, 'cpu_millis': 10, **document}
-        if document['mode'] != 'exec':
-            document.pop('command', None)
         answer = self.request('PUT', f'/v1/functions/{name}', document)
         assert answer.status in (200, 201), f'PUT of function {name}: {answer}'
         return answer.json()

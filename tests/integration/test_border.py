@@ -16,7 +16,7 @@ def test_headers(dev):
 
 def test_function_fields(dev):
     basis = {'mode': 'exec', 'command': ['true']}
-    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2), ('mode', 'http'),
+    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2),
                           ('sidecar', {'command': ['mesh']}), ('reserved', 1),
                           ('callbacks', ['http://127.0.0.1:1/'])):
         answer = dev.request('PUT', '/v1/functions/later', {**basis, member: value})

@@ -284,13 +284,35 @@ TEST_CASE("a deadline before the time limit stops the run as a deadline") {
     CHECK(bed.run_of("a").end.reason == FailureReason::deadline);
 }
 
+TEST_CASE("the first progress of a run is told at once, the next ones wait for company") {
+    Bed bed;
+    bed.run("a");
+    bed.actions.clear();
+    bed.instance.progress(bed.now, 1, "one", bed.actions);
+    CHECK(has(bed.actions, Action::report_now));
+    bed.actions.clear();
+    bed.instance.progress(bed.now, 2, "two", bed.actions);
+    CHECK(has(bed.actions, Action::report_soon));
+    CHECK_FALSE(has(bed.actions, Action::report_now));
+}
+
+TEST_CASE("a run that was given up breaks the instance, and its tree is not gone") {
+    Bed bed;
+    bed.run("a");
+    FunctionEnd end;
+    end.reason = FailureReason::error;
+    end.given_up = true;
+    bed.instance.function_ended(bed.now, end, bed.actions);
+    CHECK(bed.instance.state() == InstanceState::broken);
+    CHECK_FALSE(bed.run_of("a").tree_gone);
+}
+
 TEST_CASE("progress is clamped and its text is bounded") {
     Bed bed;
     bed.run("a");
     bed.instance.progress(bed.now, 250, std::string(5000, 'x'), bed.actions);
     CHECK(bed.run_of("a").progress->percent == 100);
     CHECK(bed.run_of("a").progress->message.size() == 1024);
-    CHECK(has(bed.actions, Action::report_soon));
 }
 
 }  // namespace longhaul::runtime_agent_ext
