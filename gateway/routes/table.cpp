@@ -119,8 +119,8 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"POST", "/v1/dead-letters/{id}/redrive", not_available, json, kPlain},
         {"GET", "/v1/hosts", list_hosts, json, kPlain},
         {"GET", "/v1/instances", not_available, json, kPlain},
-        {"POST", "/v1/hosts/{host}/drain", not_available, json, kPlain},
-        {"GET", "/v1/hosts/{host}/drain", not_available, json, kPlain},
+        {"POST", "/v1/hosts/{host}/drain", set_drain, json, kPlain},
+        {"GET", "/v1/hosts/{host}/drain", get_drain, json, kPlain},
     };
     return routes_of(api, entries);
 }
