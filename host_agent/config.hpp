@@ -39,6 +39,9 @@ struct Config {
     Duration start_timeout = std::chrono::seconds(10);    // spawn to ready
     Duration control_timeout = std::chrono::seconds(5);   // one call to a runtime agent
     Duration destroy_timeout = std::chrono::seconds(10);  // its own way; then SIGKILL
+    Duration drain_by =
+        Duration::zero();  // at SIGTERM: finish what runs, for so long; 0 = leave it
+    Duration drain_grace = std::chrono::seconds(10);  // of what a drain stops
     Duration fence_retention = std::chrono::hours(24);
     std::uint32_t fences_max = 200'000;
 

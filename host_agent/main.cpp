@@ -56,6 +56,7 @@ asio::awaitable<void> serve(asio::io_context& io, host_agent::App& app, int& exi
         std::fflush(stdout);
         net::StopSignal signal(io.get_executor());
         (void)co_await signal.next();
+        co_await app.leave(signal);
     } else {
         std::fprintf(stderr, "host_agent: %s\n", started.error().message.c_str());
         exit_code = 1;
@@ -106,6 +107,9 @@ int main(int argc, char** argv) {
     as_set("--admin-listen", "admin_listen", "admin address (default 127.0.0.1:7091)");
     as_set("--data-dir", "data_dir", "where everything of this host is kept");
     as_set("--status-service", "status_service", "its address (default 127.0.0.1:7080)");
+    as_set("--drain-by", "drain_by",
+           "at SIGTERM let what runs finish for so long, e.g. 10m, then stop it; a second SIGTERM "
+           "ends at once (default: leave it running for the next host agent)");
     as_set("--blob-dir", "blob_dir", "directory of the blob store");
     as_set("--runtime-agent", "runtime_agent", "runtime_agent_ext (default: beside this program)");
     CLI11_PARSE(cli, argc, argv);

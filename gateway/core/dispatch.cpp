@@ -228,6 +228,13 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
     grant(now, out);
 }
 
+void Scheduler::drain_answered(TimePoint now, const HostId& host, std::optional<bool> draining,
+                               Outcome& out) {
+    last_now_ = now;
+    hosts_.drain_answered(host, draining);
+    grant(now, out);
+}
+
 void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt,
                               Phase phase, StageTrace stages, Outcome& out) {
     Entry* entry = find_attempt(id, attempt);

@@ -42,6 +42,9 @@ struct Addressed {
 [[nodiscard]] Result<std::optional<Duration>> duration_query(const net::Request& request,
                                                              std::string_view name, Duration max);
 
+// Of type invalid-parameter: the request has no such parameter in its query.
+[[nodiscard]] Error unknown_parameter(std::string_view name);
+
 [[nodiscard]] net::Response document_response(int status, const Snapshot& snapshot);
 
 }  // namespace longhaul::gateway

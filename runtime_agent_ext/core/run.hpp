@@ -43,7 +43,9 @@ struct RunOrder {
     std::optional<Duration> deadline{};  // left
 };
 
-enum class StopMode : std::uint8_t { cancel = 1, kill, timeout, fence };
+// `host`: for the sake of the host, which nobody else asked for. It has no StopCause: unless
+// another stop joins in, the attempt is lost to its host.
+enum class StopMode : std::uint8_t { cancel = 1, kill, timeout, fence, host };
 enum class StopVerdict : std::uint8_t { stopping = 1, fenced, ended, wrong_token };
 
 // How a function ended by itself.
@@ -88,7 +90,8 @@ struct Run {
     std::optional<TimePoint> deadline_at{};
     TimePoint kill_at{};  // where rank is stopping
     bool kill_ordered = false;
-    bool obeyed = false;  // it ended in its grace; what is killed then is an idle runtime
+    bool obeyed = false;        // it ended in its grace; what is killed then is an idle runtime
+    std::string stop_reason{};  // of a stop for the host's sake
 
     [[nodiscard]] bool is_live() const { return rank != RunRank::ended; }
 };

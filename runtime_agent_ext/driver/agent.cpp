@@ -163,14 +163,14 @@ wire::KillAnswer Agent::kill(const wire::KillOrder& order) {
     Actions actions;
     const auto grace = std::chrono::milliseconds(std::max<std::int64_t>(order.grace_ms, 0));
     const auto verdict = instance_.stop(clock_.now(), run_key(order.key), order.token,
-                                        stop_mode(order.mode), grace, actions);
+                                        stop_mode(order.mode), grace, actions, order.reason);
     apply(actions);
     return {order.key, kill_outcome(verdict)};
 }
 
 void Agent::drain() {
     Actions actions;
-    instance_.drain(actions);
+    instance_.drain(clock_.now(), actions);
     apply(actions);
 }
 
@@ -283,7 +283,7 @@ void Agent::perform(Action action) {
     switch (action) {
     case Action::start_function: start_function(); break;
     case Action::terminate:
-        note("stopping: SIGTERM");
+        note(terminate_note());
         if (runner_) runner_->terminate();
         break;
     case Action::kill_tree:
@@ -294,6 +294,12 @@ void Agent::perform(Action action) {
     case Action::report_soon: link_.report_soon(); break;
     case Action::exit: exit_ = true; break;
     }
+}
+
+std::string Agent::terminate_note() const {
+    const Run* run = instance_.live();
+    const bool for_host = run != nullptr && !run->stop_reason.empty();
+    return for_host ? "stopping: SIGTERM: " + run->stop_reason : "stopping: SIGTERM";
 }
 
 void Agent::start_function() {

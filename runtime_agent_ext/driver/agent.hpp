@@ -73,6 +73,7 @@ private:
 
     void apply(const Actions& actions);
     void perform(Action action);
+    [[nodiscard]] std::string terminate_note() const;
     void start_function();
     void after_run();
     void arm_timer();

@@ -79,6 +79,7 @@ StopMode stop_mode(wire::KillMode mode) {
     case wire::KillMode::cancel: return StopMode::cancel;
     case wire::KillMode::timeout: return StopMode::timeout;
     case wire::KillMode::fence: return StopMode::fence;
+    case wire::KillMode::drain: return StopMode::host;
     case wire::KillMode::kill: break;
     }
     return StopMode::kill;

@@ -100,6 +100,7 @@ class Dev:
         self.log = os.path.join(self.base, 'dev.log')
         self.mark = 'mark-' + uuid.uuid4().hex
         self.arguments = list(arguments)
+        self.port = 0  # the next start picks free ones
         self.process = None
         self.public = self.internal = self.admin = None
 
@@ -112,7 +113,8 @@ class Dev:
             os.unlink(ready)
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
-                [binary(), 'dev', '--data-dir', self.data, '--port', '0', *self.arguments],
+                [binary(), 'dev', '--data-dir', self.data, '--port', str(self.port),
+                 *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
 
     def start(self, timeout=30.0):

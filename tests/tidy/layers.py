@@ -54,7 +54,6 @@ LIBRARIES = (
     ('archive', ('host_agent/packages/*', 'cli/deploy*'), None),
     ('zstd', ('host_agent/packages/*', 'cli/deploy*'), None),
     ('spdlog/', ('include/longhaul/base/impl/*',), None),
-    ('prometheus/', ('include/longhaul/net/impl/*',), None),
     ('toml++/', ('include/longhaul/base/impl/*',), None),
     ('CLI/', ('cli', 'cli/*', '*main.cpp'), None),
     ('librdkafka/', ('gateway/triggers/*',), 1),
