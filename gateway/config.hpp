@@ -33,7 +33,7 @@ struct Config {
     Duration stop_timeout = std::chrono::seconds(1);  // of handlers, at the end
 };
 
-// All problems in one message.
-[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+// Reads everything and ends the reading: all problems in one message.
+[[nodiscard]] Result<Config> read_config(ConfigReader& reader);
 
 }  // namespace longhaul::gateway

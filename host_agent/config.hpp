@@ -60,7 +60,7 @@ struct Config {
     Duration stop_timeout = std::chrono::seconds(5);  // of handlers, at the end
 };
 
-// Reads every member but data_dir's siblings that flags set; all problems in one message.
-[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+// Reads everything and ends the reading: all problems in one message.
+[[nodiscard]] Result<Config> read_config(ConfigReader& reader);
 
 }  // namespace longhaul::host_agent

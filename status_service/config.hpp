@@ -21,7 +21,7 @@ struct Config {
     Duration stop_timeout = std::chrono::seconds(5);  // of handlers, at the end
 };
 
-// All problems in one message.
-[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+// Reads everything and ends the reading: all problems in one message.
+[[nodiscard]] Result<Config> read_config(ConfigReader& reader);
 
 }  // namespace longhaul::status_service
