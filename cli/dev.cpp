@@ -114,6 +114,7 @@ Result<Configs> load_configs(const Flags& flags) {
     configs.gateway.admin_listen = loopback(pick_all ? std::uint16_t{0} : flags.admin_port);
     configs.gateway.api.trust_tenant_header = true;
     configs.gateway.secret = secret;
+    configs.gateway.status_service.clear();  // the hosts of one process announce themselves
     configs.status.listen = loopback(0);
     configs.status.admin_listen = loopback(0);
     configs.status.secret = secret;

@@ -48,6 +48,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.address("admin_listen", config.admin_listen);
     reader.secret("secret", config.secret);
     reader.guarded("internal_listen", config.internal_listen, config.secret);
+    reader.optional_address("status_service", config.status_service);
     reader.text("blob_dir", config.blob_dir);
     reader.boolean("trust_tenant_header", config.api.trust_tenant_header);
     reader.duration("stop_timeout", config.stop_timeout, 0s, 60s);

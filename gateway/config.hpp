@@ -17,7 +17,8 @@ struct Config {
     std::string listen = "127.0.0.1:7070";  // public
     std::string internal_listen = "127.0.0.1:7071";
     std::string admin_listen = "127.0.0.1:7072";
-    std::string secret{};    // of the cluster; "" = no check on the internal listener
+    std::string secret{};  // of the cluster; "" = no check on the internal listener
+    std::string status_service = "127.0.0.1:7080";  // whose hosts are read at the start; "" = none
     std::string blob_dir{};  // of the directory blob store; "" = data_dir/blobs
 
     GatewayLimits limits{};

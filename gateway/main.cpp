@@ -22,6 +22,7 @@ const program::Program kProgram{
      {"--internal-listen", "internal_listen", "ADDRESS", "For other parts (127.0.0.1:7071)"},
      {"--admin-listen", "admin_listen", "ADDRESS", "Metrics and health (127.0.0.1:7072)"},
      {"--data-dir", "data_dir", "DIR", "Journal, view, bodies"},
+     {"--status-service", "status_service", "ADDRESS", "Whose hosts are read (127.0.0.1:7080)"},
      {"--blob-dir", "blob_dir", "DIR", "Packages; the host agents read the same folder"}}};
 
 class Service final : public program::Service {

@@ -12,6 +12,11 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.text("host_id", config.host_id);
     reader.address("listen", config.listen);
     reader.optional_address("admin_listen", config.admin_listen);
+    reader.optional_address("advertise", config.advertise);
+    const bool is_wildcard =
+        config.listen.starts_with("0.0.0.0:") || config.listen.starts_with("[::]:");
+    if (is_wildcard && config.advertise.empty())
+        reader.problem("advertise", "is needed where listen is a wildcard: nobody can call that");
     reader.address("status_service", config.status_service);
     reader.secret("secret", config.secret);
     reader.guarded("listen", config.listen, config.secret);

@@ -26,6 +26,7 @@ const program::Program kProgram{
     "  host_agent --listen 10.0.0.7:7090 --status-service 10.0.0.5:7080",
     {{"--listen", "listen", "ADDRESS", "Where gateways reach it (127.0.0.1:7090)"},
      {"--admin-listen", "admin_listen", "ADDRESS", "Metrics and health (127.0.0.1:7091)"},
+     {"--advertise", "advertise", "ADDRESS", "What gateways are told, where not --listen"},
      {"--data-dir", "data_dir", "DIR", "Where everything of this host is kept"},
      {"--status-service", "status_service", "ADDRESS", "Where it reports (127.0.0.1:7080)"},
      {"--blob-dir", "blob_dir", "DIR", "Packages: the folder that the gateway writes"},

@@ -3,9 +3,11 @@
 
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "status_service/driver/push_bus.hpp"
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace longhaul::status_service {
 
@@ -13,6 +15,10 @@ struct Config {
     std::string listen = "127.0.0.1:7080";        // internal
     std::string admin_listen = "127.0.0.1:7081";  // "" = none
     std::string secret{};                         // of the cluster; "" = no check
+
+    // Internal listeners of gateways that are told over HTTP.
+    std::vector<std::string> gateways{"127.0.0.1:7071"};
+    PushLimits push{};
 
     std::uint32_t hosts_max = 10'000;
     std::uint32_t statuses_max = 100'000;             // last known ones, kept for look-ups

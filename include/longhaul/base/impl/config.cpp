@@ -270,7 +270,7 @@ void ConfigReader::duration(std::string_view name, Duration& out, Duration min, 
 
 void ConfigReader::bytes(std::string_view name, std::uint64_t& out, std::uint64_t min,
                          std::uint64_t max) {
-    const Note note{*this, name, range(format_bytes(min), format_bytes(max), "bytes"),
+    const Note note{*this, name, range(format_bytes(min), format_bytes(max)),
                     [&out] { return quoted(format_bytes(out)); }};
     const auto* value = find_scalar(name);
     if (!value) return;
