@@ -24,6 +24,7 @@ ALLOWED = {
     'port': {'base': None, 'lifecycle': None},
     'net': {'base': None, 'port': None, 'wire': ('problem_json.hpp', 'json.hpp')},
     **{adapter: _ADAPTER for adapter in ADAPTERS},
+    'nats': {**_ADAPTER, 'system': ('subject.hpp',)},
     'client': {**_BASIS, 'net': None, 'port': ('peer.hpp',)},
     'core': {'base': None, 'lifecycle': None},
     'driver': {**_BASIS, 'port': None, 'net': _FEW_OF_NET, 'core': None, 'config': None,
