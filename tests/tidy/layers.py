@@ -24,6 +24,7 @@ ALLOWED = {
     'port': {'base': None, 'lifecycle': None},
     'net': {'base': None, 'port': None, 'wire': ('problem_json.hpp', 'json.hpp')},
     **{adapter: _ADAPTER for adapter in ADAPTERS},
+    'nats': {**_ADAPTER, 'system': ('subject.hpp',)},
     'client': {**_BASIS, 'net': None, 'port': ('peer.hpp',)},
     # What the programs' main.cpp have in common.
     'program': {**_BASIS, 'port': None, 'net': None, 'system': None},
