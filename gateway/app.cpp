@@ -66,6 +66,7 @@ struct App::Parts {
     [[nodiscard]] Result<void> open_storage();
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] MetricSamples all_metrics() const;
+    void resync();
     boost::asio::awaitable<void> read_registry();
 
     const boost::asio::any_io_executor executor;
@@ -77,6 +78,7 @@ struct App::Parts {
     std::function<void(const Error&)> on_failure;
     std::function<MetricSamples()> more_metrics;
     bool stopping = false;
+    bool reading_registry = false;
 
     system::PosixDisk disk;
     system::ThreadWorkers workers;
@@ -150,6 +152,11 @@ MetricSamples App::Parts::all_metrics() const {
     return samples;
 }
 
+void App::Parts::resync() {
+    if (config.status_service.empty() || stopping || !gateway) return;
+    if (!std::exchange(reading_registry, true)) loops.start("registry", read_registry());
+}
+
 // Until the status service has answered once; from then on announcements tell.
 boost::asio::awaitable<void> App::Parts::read_registry() {
     const RegistryLimits limits;
@@ -163,7 +170,7 @@ boost::asio::awaitable<void> App::Parts::read_registry() {
             gateway->load_hosts(*hosts);
             logger.info("hosts_read",
                         {{"from", config.status_service}, {"hosts", std::uint64_t{hosts->size()}}});
-            co_return;
+            break;
         }
         if (!std::exchange(told, true))
             logger.warning("hosts_not_read",
@@ -172,6 +179,7 @@ boost::asio::awaitable<void> App::Parts::read_registry() {
         co_await clock.wait_until(next);
         backoff = std::min(backoff * 2, limits.backoff_max);
     }
+    reading_registry = false;
 }
 
 App::App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
@@ -189,10 +197,11 @@ boost::asio::awaitable<Result<void>> App::start() {
     auto started = co_await parts_->gateway->start();
     if (!started) co_return started.error();
     auto listening = parts_->listen();
-    if (listening && !parts_->config.status_service.empty())
-        parts_->loops.start("registry", parts_->read_registry());
+    if (listening) parts_->resync();
     co_return listening;
 }
+
+void App::resync() { parts_->resync(); }
 
 void App::add_metrics(std::function<MetricSamples()> source) {
     parts_->more_metrics = std::move(source);

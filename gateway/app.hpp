@@ -36,6 +36,9 @@ public:
     // What else /metrics shows. REQUIRES not started.
     void add_metrics(std::function<MetricSamples()> source);
 
+    // Something of the bus may have been missed: asks who is there. REQUIRES started.
+    void resync();
+
     // From now on new work gets 503 and /readyz fails; status stays readable.
     void refuse_new_work();
 

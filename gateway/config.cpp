@@ -52,6 +52,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.text("blob_dir", config.blob_dir);
     reader.boolean("trust_tenant_header", config.api.trust_tenant_header);
     reader.duration("stop_timeout", config.stop_timeout, 0s, 60s);
+    nats::read_nats_options(reader, config.nats);
     read_limits(reader, config);
     read_storage(reader, config);
     if (auto done = reader.finish(); !done) return done.error();

@@ -6,6 +6,7 @@
 #include "gateway/routes/api.hpp"
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/nats/nats_options.hpp"
 
 #include <cstdint>
 #include <string>
@@ -20,6 +21,8 @@ struct Config {
     std::string secret{};  // of the cluster; "" = no check on the internal listener
     std::string status_service = "127.0.0.1:7080";  // whose hosts are read at the start; "" = none
     std::string blob_dir{};  // of the directory blob store; "" = data_dir/blobs
+
+    nats::NatsOptions nats{};  // the bus; without urls: what is pushed to the internal listener
 
     GatewayLimits limits{};
     ApiOptions api{};

@@ -11,6 +11,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.optional_address("admin_listen", config.admin_listen);
     reader.secret("secret", config.secret);
     reader.guarded("listen", config.listen, config.secret);
+    nats::read_nats_options(reader, config.nats);
     reader.addresses("gateways", config.gateways);
     reader.integer("push.queued_max", config.push.queued_max, 1, 1'000'000, "messages");
     reader.bytes("push.queued_bytes_max", config.push.queued_bytes_max, 1u << 20, 1u << 30);

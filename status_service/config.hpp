@@ -3,6 +3,7 @@
 
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/nats/nats_options.hpp"
 #include "status_service/driver/push_bus.hpp"
 
 #include <cstdint>
@@ -16,7 +17,8 @@ struct Config {
     std::string admin_listen = "127.0.0.1:7081";  // "" = none
     std::string secret{};                         // of the cluster; "" = no check
 
-    // Internal listeners of gateways that are told over HTTP.
+    nats::NatsOptions nats{};  // the bus
+    // Without nats.urls: internal listeners of gateways, which are told over HTTP.
     std::vector<std::string> gateways{"127.0.0.1:7071"};
     PushLimits push{};
 

@@ -181,7 +181,10 @@ std::string effective_toml(std::string_view program,
             if (!setting.secret) note("default " + setting.initial);
             note("from " + setting.origin);
         }
-        text += setting.secret
+        // A URL may hold a password.
+        const bool is_secret = setting.secret || (setting.value.find("://") != std::string::npos &&
+                                                  setting.value.find('@') != std::string::npos);
+        text += is_secret
                     ? fmt::format("# {} is {}  # {}\n", setting.name,
                                   setting.origin.empty() ? "not set" : "set, not shown", notes)
                     : fmt::format("{} = {}  # {}\n", setting.name, setting.value, notes);
