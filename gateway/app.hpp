@@ -4,6 +4,7 @@
 
 #include "gateway/config.hpp"
 #include "longhaul/base/log.hpp"
+#include "longhaul/base/metrics.hpp"
 #include "longhaul/port/bus.hpp"
 #include "longhaul/port/clock.hpp"
 #include "longhaul/port/random.hpp"
@@ -31,6 +32,12 @@ public:
 
     // Opens storage, recovers, listens. Errc::conflict when another gateway has the data folder.
     boost::asio::awaitable<Result<void>> start();
+
+    // What else /metrics shows. REQUIRES not started.
+    void add_metrics(std::function<MetricSamples()> source);
+
+    // Something of the bus may have been missed: asks who is there. REQUIRES started.
+    void resync();
 
     // From now on new work gets 503 and /readyz fails; status stays readable.
     void refuse_new_work();

@@ -24,9 +24,9 @@ net::ServerOptions control_options(const Config& config) {
     return options;
 }
 
-net::ServerOptions tcp_options(std::string name) {
+net::ServerOptions tcp_options(std::string name, std::string address) {
     net::ServerOptions options;
-    options.address = "127.0.0.1:0";
+    options.address = std::move(address);
     options.name = std::move(name);
     options.limits.connections_max = 64;
     options.limits.header_bytes_max = kHeaderMax;
@@ -36,7 +36,7 @@ net::ServerOptions tcp_options(std::string name) {
 }
 
 net::ServerOptions runtime_options() {
-    net::ServerOptions options = tcp_options("runtime");
+    net::ServerOptions options = tcp_options("runtime", "127.0.0.1:0");
     // A function may stream its answer at any pace, and say at its end that it failed.
     options.limits.body_timeout = kSilenceMax;
     options.trailers = true;
@@ -67,7 +67,8 @@ boost::asio::awaitable<Result<void>> run_app(boost::asio::any_io_executor execut
     net::HttpPeer function_server(executor, function_server_options());
     Agent agent(executor, clock, function_server, logger, config);
     net::Server control(executor, clock, logger, control_options(config), control_routes(agent));
-    net::Server data(executor, clock, logger, tcp_options("data"), data_routes(agent));
+    net::Server data(executor, clock, logger, tcp_options("data", config.data_listen),
+                     data_routes(agent));
     net::Server runtime(executor, clock, logger, runtime_options(), runtime_routes(agent));
     net::StopSignal signal(executor);
     net::TaskGroup tasks(executor, logger);
