@@ -231,7 +231,8 @@ void Gateway::take_status_batch(std::string_view payload) {
         return;
     }
     step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
-        scheduler.host_batch(now, batch->host, batch->epoch, batch->prev_seq, batch->last_seq, out);
+        scheduler.host_batch(now, batch->host, batch->epoch, batch->prev_seq.value_or(0),
+                             batch->last_seq, out);
         for (const wire::StatusEntry& entry : batch->entries)
             scheduler.report(now, to_report(entry, batch->host, now), out);
     });
