@@ -65,6 +65,18 @@ PackageLimits package_limits(const Config& config) {
     return limits;
 }
 
+ReportLimits report_limits(const Config& config) {
+    ReportLimits limits;
+    limits.announce_interval = config.announce_interval;
+    limits.report_timeout = config.report_timeout;
+    limits.backoff_max = config.report_backoff_max;
+    limits.progress_wait = config.progress_wait;
+    limits.digest_interval = config.digest_interval;
+    limits.entries_max = config.report_entries_max;
+    limits.bytes_max = config.report_bytes_max;
+    return limits;
+}
+
 // The host's name for as long as its data lives.
 Result<HostId> load_host_id(port::Disk& disk, port::Random& random, const Config& config) {
     if (!config.host_id.empty()) return HostId{config.host_id};
@@ -98,6 +110,7 @@ struct App::Impl {
     asio::awaitable<void> keep_time();
     asio::awaitable<void> sweep_files();
     [[nodiscard]] wire::HostAnnouncement announcement() const;
+    void ordered_to_drain(bool on);
     [[nodiscard]] net::Server make_server(std::string name);
     [[nodiscard]] bool package_in_use(const Digest& digest) const;
 
@@ -156,9 +169,10 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
       kills(executor, ports.clock, logger, ledger, keeper, control, status, files),
       recovery(executor, ports.clock, logger, ledger, keeper, control, status),
       drain(takes, kills),
-      reporter(executor, ports.clock, logger, ledger, ports.peer, config.status_service,
-               {config.announce_interval, config.report_timeout, config.report_backoff_max},
-               [this] { return announcement(); }),
+      reporter(
+          executor, ports.clock, logger, ledger, ports.peer, config.status_service,
+          report_limits(config), [this] { return announcement(); },
+          [this](bool on) { ordered_to_drain(on); }),
       handles{host,  ledger,    takes,       kills,       status,     drain,
               files, log_watch, ports.blobs, ports.clock, ports.disk, ports.workers},
       tasks(executor, logger),
@@ -305,7 +319,7 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.last_seq = core.last_seq();
     self.address = internal ? internal->address() : config.listen;
     self.capacity.memory_mb = limits.memory_mb;
-    self.capacity.cpu_millis = config.cpu_millis != 0 ? config.cpu_millis : machine.cpu_millis;
+    self.capacity.cpu_millis = config.cpu_millis;
     self.capacity.instances_max = config.instances_max;
     self.instances = static_cast<std::uint32_t>(core.instances().size());
     self.memory_used_mb = core.memory_busy_mb();
@@ -313,6 +327,15 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.packages = packages.digests();
     self.draining = drain.on();
     return self;
+}
+
+void App::Impl::ordered_to_drain(bool on) {
+    if (on == drain.on()) return;
+    logger.info("ordered", {{"drain", on}});
+    if (on)
+        drain.begin(std::nullopt);
+    else
+        drain.end();
 }
 
 bool App::Impl::package_in_use(const Digest& digest) const {
