@@ -7,6 +7,7 @@ namespace longhaul::status_service {
 
 struct Handles {
     Projection& projection;
+    const port::Clock& clock;
     std::uint64_t report_bytes_max = 0;
 };
 
