@@ -24,6 +24,10 @@
 #include <utility>
 #include <vector>
 
+namespace longhaul::wire {
+struct HostAnnouncement;
+}
+
 namespace longhaul::gateway {
 
 struct GatewayLimits {
@@ -134,6 +138,10 @@ public:
         std::optional<std::uint64_t> content_length, port::ByteSource& body);
     boost::asio::awaitable<Result<bool>> has_package(Digest digest);
 
+    // What a status service knows of hosts, so that work finds a way before they announce
+    // themselves. Of a host that was heard here already it is no news.
+    void load_hosts(const std::vector<wire::HostAnnouncement>& hosts);
+
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);
 
@@ -157,6 +165,7 @@ private:
     // gateway.cpp
     port::Position step(const StepBody& body);
     boost::asio::awaitable<void> settle(port::Position position, Outcome outcome);
+    boost::asio::awaitable<void> ack_forgotten(AckEffect ack);
     boost::asio::awaitable<void> run_timers();
     boost::asio::awaitable<void> run_retention();
     void on_durable(std::vector<PositionedRecord> records);
