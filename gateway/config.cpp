@@ -25,6 +25,8 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.duration("hosts.grace", scheduler.hosts.host_grace, 1s, 24h);
     if (scheduler.hosts.host_grace <= scheduler.hosts.suspect_after)
         reader.problem("hosts.grace", "must be more than hosts.suspect_after");
+    reader.duration("hosts.forget_after", scheduler.hosts.forget_after, 1min, 24h * 30);
+    reader.duration("hosts.instances_wait", config.limits.instances_wait, 100ms, 20s);
     reader.duration("hosts.call_limit", config.limits.dispatch.call_limit, 100ms, 5min);
     reader.duration("hosts.result_grace", config.limits.dispatch.result_grace, 1s, 24h);
     reader.duration("retention.ended", config.limits.ended_retention, 1min, 24h * 3650);

@@ -82,6 +82,18 @@ PackageLimits package_limits(const Config& config) {
     return limits;
 }
 
+ReportLimits report_limits(const Config& config) {
+    ReportLimits limits;
+    limits.announce_interval = config.announce_interval;
+    limits.report_timeout = config.report_timeout;
+    limits.backoff_max = config.report_backoff_max;
+    limits.progress_wait = config.progress_wait;
+    limits.digest_interval = config.digest_interval;
+    limits.entries_max = config.report_entries_max;
+    limits.bytes_max = config.report_bytes_max;
+    return limits;
+}
+
 // The host's name for as long as its data lives.
 Result<HostId> load_host_id(port::Disk& disk, port::Random& random, const Config& config) {
     if (!config.host_id.empty()) return HostId{config.host_id};
@@ -117,6 +129,8 @@ struct App::Impl {
     asio::awaitable<void> sweep_files();
     [[nodiscard]] wire::HostAnnouncement announcement() const;
     [[nodiscard]] std::string advertised() const;
+    void ordered_to_drain(bool on);
+    asio::awaitable<void> obey_drain(bool on);
     [[nodiscard]] bool package_in_use(const Digest& digest) const;
 
     const asio::any_io_executor executor;
@@ -174,9 +188,10 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
       kills(executor, ports.clock, logger, ledger, keeper, control, status, files),
       recovery(executor, ports.clock, logger, ledger, keeper, control, status),
       drain(ports.clock, ledger, kills, status, host, config.drain_grace),
-      reporter(executor, ports.clock, logger, ledger, ports.peer, config.status_service,
-               {config.announce_interval, config.report_timeout, config.report_backoff_max},
-               [this] { return announcement(); }),
+      reporter(
+          executor, ports.clock, logger, ledger, ports.peer, config.status_service,
+          report_limits(config), [this] { return announcement(); },
+          [this](bool on) { ordered_to_drain(on); }),
       handles{host,  ledger,    takes,       kills,       status,     drain,
               files, log_watch, ports.blobs, ports.clock, ports.disk, ports.workers},
       tasks(executor, logger),
@@ -356,7 +371,7 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.last_seq = core.last_seq();
     self.address = advertised();
     self.capacity.memory_mb = limits.memory_mb;
-    self.capacity.cpu_millis = config.cpu_millis != 0 ? config.cpu_millis : machine.cpu_millis;
+    self.capacity.cpu_millis = config.cpu_millis;
     self.capacity.instances_max = config.instances_max;
     self.instances = static_cast<std::uint32_t>(core.instances().size());
     self.memory_used_mb = core.memory_busy_mb();
@@ -370,6 +385,21 @@ std::string App::Impl::advertised() const {
     const std::string own = internal ? internal->address() : config.listen;
     if (!config.advertise.ends_with(":0")) return config.advertise.empty() ? own : config.advertise;
     return reachable_host(config) + own.substr(own.rfind(':'));
+}
+
+// Said again with every answer until an announcement says that it is done.
+void App::Impl::ordered_to_drain(bool on) {
+    if (on == (ledger.core().drain() != nullptr)) return;
+    logger.info("ordered", {{"drain", on}});
+    tasks.start("obey_drain", obey_drain(on));
+}
+
+asio::awaitable<void> App::Impl::obey_drain(bool on) {
+    DrainOrder order;
+    order.reason = "ordered by the status service";
+    order.since = ports.clock.now();
+    auto done = on ? co_await drain.begin(std::move(order)) : co_await drain.end();
+    if (!done) logger.warning("order_not_obeyed", {{"why", done.error().message}});
 }
 
 bool App::Impl::package_in_use(const Digest& digest) const {

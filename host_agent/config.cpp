@@ -53,6 +53,10 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.duration("announce_interval", config.announce_interval, milliseconds(50), minutes(1));
     reader.duration("report_timeout", config.report_timeout, milliseconds(100), minutes(1));
     reader.duration("report_backoff_max", config.report_backoff_max, milliseconds(100), minutes(1));
+    reader.duration("progress_wait", config.progress_wait, milliseconds(0), minutes(1));
+    reader.duration("digest_interval", config.digest_interval, seconds(1), hours(1));
+    reader.integer("report_entries_max", config.report_entries_max, 1, 500, "entries");
+    reader.bytes("report_bytes_max", config.report_bytes_max, 64 << 10, 8u << 20);
     reader.integer("journal_compact_records", config.journal_compact_records, 100, 10'000'000,
                    "records");
     reader.duration("stop_timeout", config.stop_timeout, milliseconds(10), minutes(1));

@@ -25,7 +25,7 @@ struct Config {
 
     // Capacity.
     std::uint32_t memory_mb = 0;   // 0 = the machine's
-    std::uint32_t cpu_millis = 0;  // 0 = the machine's; told to gateways, not enforced
+    std::uint32_t cpu_millis = 0;  // 0 = not limited; told to gateways, which count
     std::uint32_t instances_max = 256;
     std::uint32_t runs_max = 10'000;  // live, and ended but not acknowledged
 
@@ -61,6 +61,10 @@ struct Config {
     Duration announce_interval = std::chrono::seconds(2);
     Duration report_timeout = std::chrono::seconds(5);
     Duration report_backoff_max = std::chrono::seconds(5);
+    Duration progress_wait = std::chrono::seconds(1);     // of progress and usage, for company
+    Duration digest_interval = std::chrono::seconds(30);  // between two digests of all attempts
+    std::uint32_t report_entries_max = 500;               // of one report
+    std::uint64_t report_bytes_max = 512u << 10;          // of one report; a bus takes 1 MiB
 
     // Journal.
     std::uint32_t journal_compact_records = 20'000;

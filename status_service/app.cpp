@@ -35,6 +35,7 @@ MetricSamples collect(const Projection& projection) {
     count("reports_total", "Reports of hosts", it.reports);
     count("entries_total", "Changes in them", it.entries);
     count("reports_refused_total", "Reports refused", it.refused);
+    count("entries_refused_total", "Changes that were wrong and left out", it.entries_refused);
     count("published_total", "Messages passed on", it.published);
     count("not_published_total", "Messages that nobody can get", it.not_published);
     count("snapshots_asked_total", "Times that a host was asked for everything",

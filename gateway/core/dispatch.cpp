@@ -8,6 +8,8 @@
 namespace longhaul::gateway {
 namespace {
 
+constexpr std::size_t kLookAhead = 32;  // of a line, past those that back off
+
 Error queue_full(const FunctionQueue& queue, std::uint64_t limit, const char* scope) {
     const auto wait =
         std::chrono::ceil<std::chrono::seconds>(queue.expected_wait(queue.waiting.size()));
@@ -102,6 +104,11 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     place(now, placed);
     out.records.push_back(AcceptedRecord{placed.invocation});
     if (starts) start(placed, out);
+    // Those before it may only be backing off.
+    if (!starts && retry_at_) {
+        last_now_ = now;
+        grant(now, out);
+    }
     return SubmitAnswer{id, false};
 }
 
@@ -132,12 +139,45 @@ Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, cons
     attempt.host = host.news.host;
     attempt.host_address = host.news.address;
     attempt.dispatched_at = now;
+    hosts_.use_idle(host.news.host, invocation.tenant, *invocation.function);
     return attempt;
+}
+
+// The first in line for whom there is a host. Those that were refused a moment ago, and so wait for
+// one to be tried again, let others pass meanwhile.
+std::pair<Scheduler::Entry*, const Host*> Scheduler::next_of(TimePoint now, FunctionQueue& queue,
+                                                             Unmet& unmet) {
+    std::size_t looked_at = 0;
+    for (const auto& [ticket, id] : queue.waiting) {
+        if (++looked_at > kLookAhead) break;
+        Entry* entry = find_entry(id);
+        LH_ASSERT(entry != nullptr);
+        const FunctionSpec& function = *entry->invocation.function;
+        const std::pair demand{function.memory_mb, function.cpu_millis};
+        const bool is_hopeless = std::ranges::any_of(unmet, [&](const auto& known) {
+            return known.first <= demand.first && known.second <= demand.second;
+        });
+        if (is_hopeless) break;
+        const Host* host = hosts_.choose(now, entry->invocation.tenant, function, entry->avoided);
+        if (host) return {entry, host};
+        bool avoids = false;
+        for (const auto& [avoided, until] : entry->avoided) {
+            if (until <= now) continue;
+            avoids = true;
+            retry_at_ = std::min(retry_at_.value_or(until), until);
+        }
+        if (avoids) continue;
+        unmet.push_back(demand);
+        break;
+    }
+    return {nullptr, nullptr};
 }
 
 // Grants slots, one function after another, until limits or hosts say stop.
 void Scheduler::grant(TimePoint now, Outcome& out) {
+    retry_at_.reset();
     if (!begun_ || holding_ || waiting_ == 0 || functions_.empty()) return;
+    Unmet unmet;
     std::size_t without_progress = 0;
     while (waiting_ > 0 && without_progress < functions_.size()) {
         if (next_turn_ == functions_.end()) next_turn_ = functions_.begin();
@@ -145,11 +185,8 @@ void Scheduler::grant(TimePoint now, Outcome& out) {
         ++next_turn_;
         ++without_progress;
         if (queue.waiting.empty() || limit_reached(queue) != WaitReason::none) continue;
-        Entry* entry = find_entry(queue.waiting.begin()->second);
-        LH_ASSERT(entry != nullptr);
-        const Host* host =
-            hosts_.choose(now, entry->invocation.tenant, *entry->invocation.function);
-        if (!host) continue;
+        const auto [entry, host] = next_of(now, queue, unmet);
+        if (!entry) continue;
         const auto next = transition(entry->invocation.state, Trigger::slot_granted, {});
         LH_ASSERT(next.has_value());
         DispatchingRecord record;
@@ -223,8 +260,12 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
         requeue(now, *entry, Trigger::not_started, tries, out);
     }
     // After the release above, which is no sign of room; before the next grant. Each further try of
-    // an invocation waits longer, unless the host lets hear of itself.
-    hosts_.mark_full(now, host, counts ? tries : 0);
+    // an invocation waits longer; for all of them, where the host cannot be reached, unless it lets
+    // hear of itself.
+    if (failure == RouteFailure::refused)
+        avoid(now, *entry, host, tries);
+    else
+        hosts_.mark_full(now, host, counts ? tries : 0);
     grant(now, out);
 }
 
@@ -233,6 +274,13 @@ void Scheduler::drain_answered(TimePoint now, const HostId& host, std::optional<
     last_now_ = now;
     hosts_.drain_answered(host, draining);
     grant(now, out);
+}
+
+// Something between this invocation and this host: others may do well there.
+void Scheduler::avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries) {
+    std::erase_if(entry.avoided,
+                  [&](const auto& item) { return item.second <= now || item.first == host; });
+    entry.avoided.emplace_back(host, now + hosts_.pause_after(tries));
 }
 
 void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt,

@@ -81,8 +81,9 @@ std::optional<Failure> failure_of(State state, const Invocation& invocation,
 }  // namespace
 
 void Scheduler::ack(const AttemptReport& report, Outcome& out) const {
-    out.effects.push_back(
-        AckEffect{report.id, report.attempt, report.host, host_address(report.host, {})});
+    const bool is_forgotten = !entries_.contains(report.id);
+    out.effects.push_back(AckEffect{report.id, report.attempt, report.host,
+                                    host_address(report.host, {}), is_forgotten});
 }
 
 void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
@@ -120,7 +121,6 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
     }
     entry->invocation.current()->usage = report.usage;
     changed(*entry, out);
-    grant(now, out);
 }
 
 void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
@@ -289,7 +289,14 @@ void Scheduler::fence(TimePoint now, Entry& entry, Outcome& out) {
     effect.host = attempt.host;
     effect.host_address = host_address(attempt.host, attempt.host_address);
     effect.fence = true;
+    hosts_.owe_fence(effect.host, {effect.id, effect.attempt}, effect.token);
     out.effects.push_back(std::move(effect));
+}
+
+void Scheduler::fence_told(TimePoint now, const HostId& host, const InvocationId& id,
+                           AttemptNumber attempt, Outcome& out) {
+    last_now_ = now;
+    if (hosts_.fence_told(host, {id, attempt})) grant(now, out);
 }
 
 // Positive evidence that the attempt is gone: fence it, then judge.

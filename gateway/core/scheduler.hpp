@@ -107,10 +107,14 @@ public:
     void result_copied(TimePoint now, const InvocationId& id, AttemptNumber attempt,
                        Result<Content> result, Outcome& out);
     void host_news(TimePoint now, const HostNews& news, Outcome& out);
-    // A batch of the status stream arrived; asks the host if something before it was missed.
-    void host_batch(TimePoint now, const HostId& host, Epoch epoch, std::uint64_t prev_seq,
-                    std::uint64_t last_seq, Outcome& out);
+    // A batch of the status stream arrived; asks the host if something before it was missed, or may
+    // have been (no prev_seq).
+    void host_batch(TimePoint now, const HostId& host, Epoch epoch,
+                    std::optional<std::uint64_t> prev_seq, std::uint64_t last_seq, Outcome& out);
     void host_answered(TimePoint now, const HostAnswer& answer, Outcome& out);
+    // The host knows that the attempt is fenced.
+    void fence_told(TimePoint now, const HostId& host, const InvocationId& id,
+                    AttemptNumber attempt, Outcome& out);
     // The question could not be asked: ask again later.
     void host_silent(TimePoint now, const HostId& host);
     // An order to drain is on its way to the host: from now on no slot is granted there, until
@@ -139,6 +143,13 @@ public:
     // Whether this attempt is still the one to start: the driver asks before each try.
     [[nodiscard]] bool wants_start(const InvocationId& id, AttemptNumber attempt) const;
     [[nodiscard]] bool wants_stop(const InvocationId& id, AttemptNumber attempt) const;
+    // Whether the host, which is there, still has to be told that the attempt is fenced.
+    [[nodiscard]] bool owes_fence(const HostId& host, const InvocationId& id,
+                                  AttemptNumber attempt) const;
+    // What to ask of the host now, if anything.
+    [[nodiscard]] std::optional<HostQuestion> question(const HostId& host) const {
+        return hosts_.question(host);
+    }
     // Whether one more may wait; queue-full, with limit and scope, if not. REQUIRES queue.current.
     [[nodiscard]] Result<void> has_room(const FunctionQueue& queue) const;
     [[nodiscard]] WaitInfo wait_info(const Invocation& invocation) const;
@@ -168,7 +179,10 @@ private:
         bool take_is_answered = false;
         TimePoint take_answered_at{};
         std::optional<AttemptReport> ended{};  // waits for its result to be copied
+        Avoided avoided{};
     };
+    // Demands that no host can meet just now, so that others like them need not look.
+    using Unmet = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // memory, cpu
 
     // entries.cpp: places, slots, timers.
     Entry* find_entry(const InvocationId& id);
@@ -184,6 +198,8 @@ private:
 
     // dispatch.cpp: slots and routes.
     void grant(TimePoint now, Outcome& out);
+    std::pair<Entry*, const Host*> next_of(TimePoint now, FunctionQueue& queue, Unmet& unmet);
+    void avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries);
     [[nodiscard]] WaitReason limit_reached(const FunctionQueue& queue) const;
     [[nodiscard]] Attempt new_attempt(TimePoint now, const Invocation& invocation,
                                       const Host& host);
@@ -208,7 +224,9 @@ private:
     void overdue(TimePoint now, Entry& entry, Outcome& out);
 
     void heal(const HostId& host, Outcome& out);
-    void ask(const HostId& host, Outcome& out);
+    void heard(const HostId& host, const HostTable::Heard& heard, Outcome& out);
+    [[nodiscard]] AttemptDigest digest_of(const Host& host) const;
+    void judge_absent(TimePoint now, Entry& entry, const HostAnswer& answer, Outcome& out);
     void ack(const AttemptReport& report, Outcome& out) const;
     void fence_late(const AttemptReport& report, Outcome& out) const;
     void remind(const AttemptReport& known, Outcome& out);
@@ -236,6 +254,7 @@ private:
     std::size_t live_ = 0;
     std::size_t running_ = 0;
     std::size_t waiting_ = 0;
+    std::optional<TimePoint> retry_at_{};  // a host may be tried again that refused an invocation
 };
 
 }  // namespace longhaul::gateway

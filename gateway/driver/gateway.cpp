@@ -126,11 +126,39 @@ boost::asio::awaitable<void> Gateway::settle(port::Position position, Outcome ou
     auto durable = co_await commits_.wait_durable(position);
     if (!durable) co_return;  // the program is stopping
     for (const Effect& effect : outcome.effects) {
+        const auto* ack = std::get_if<AckEffect>(&effect);
         if (const auto* changed = std::get_if<ChangedEffect>(&effect))
             watches_.notify(changed->id);
+        else if (ack && ack->is_forgotten)
+            tasks_.start("ack_forgotten", ack_forgotten(*ack));
         else
             dispatcher_.perform(effect);
     }
+}
+
+// What the core does not know has ended, if the view says so. If the view does not know it either,
+// nobody ever will: it is purged, or of another life of this gateway, whose hosts are ours now.
+boost::asio::awaitable<void> Gateway::ack_forgotten(AckEffect ack) {
+    Result<Invocation> found = make_error(Errc::not_found, "not asked");
+    std::function<void()> job = [this, &ack, &found] { found = ports_.view.get(ack.id); };
+    co_await ports_.workers.run(std::move(job));
+    const bool has_ended = found && is_terminal(found->state);
+    const bool is_unknown = !found && found.error().code == Errc::not_found;
+    if (has_ended || is_unknown)
+        dispatcher_.perform(ack);
+    else
+        logger_.warning("end_not_acknowledged",
+                        {{"id", ack.id.text},
+                         {"host", ack.host.text},
+                         {"why", found ? "the view has it as live" : found.error().message}});
+}
+
+void Gateway::load_hosts(const std::vector<wire::HostAnnouncement>& hosts) {
+    step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        for (const wire::HostAnnouncement& host : hosts)
+            if (!scheduler.hosts().find(host.host) || !scheduler.hosts().find(host.host)->known)
+                scheduler.host_news(now, to_news(host), out);
+    });
 }
 
 void Gateway::on_durable(std::vector<PositionedRecord> records) {
@@ -221,13 +249,6 @@ void Gateway::take_host_announcement(std::string_view payload) {
     step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
         scheduler.host_news(now, to_news(*announcement), out);
     });
-}
-
-void Gateway::load_hosts(const std::vector<wire::HostAnnouncement>& hosts) {
-    for (const wire::HostAnnouncement& host : hosts)
-        step([&host](Scheduler& scheduler, TimePoint now, Outcome& out) {
-            scheduler.host_news(now, to_news(host), out);
-        });
 }
 
 void Gateway::take_status_batch(std::string_view payload) {

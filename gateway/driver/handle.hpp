@@ -37,6 +37,7 @@ struct GatewayLimits {
     Duration ended_retention = std::chrono::hours(24 * 7);
     Duration purge_every = std::chrono::minutes(1);
     Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
+    Duration instances_wait = std::chrono::seconds(3);    // for hosts to name their instances
 };
 
 // The ports and stores that main() built; all outlive the gateway.
@@ -78,6 +79,24 @@ struct Package {
     Digest digest;
     std::uint64_t size = 0;
     bool is_new = true;
+};
+
+// As its host describes it; what is not known is empty.
+struct InstanceInfo {
+    InstanceId id;
+    HostId host;
+    std::string state{};
+    std::string tenant{};
+    std::string function{};
+    std::string version{};
+    std::uint32_t memory_mb = 0;
+    std::optional<AttemptName> busy_with{};
+    std::string idle_since{};
+};
+
+struct InstanceList {
+    std::vector<InstanceInfo> instances{};
+    std::vector<HostId> unreachable{};  // hosts that did not answer in time: theirs are missing
 };
 
 struct OpenLog {
@@ -145,11 +164,16 @@ public:
     // unknown-host; what hinders the call otherwise. (drain_handle.hpp)
     boost::asio::awaitable<Result<HostDrain>> drain_host(HostId host,
                                                          std::optional<DrainWish> wish);
+    // What a status service knows of hosts, so that work finds a way before they announce
+    // themselves. Of a host that was heard here already it is no news.
+    void load_hosts(const std::vector<wire::HostAnnouncement>& hosts);
+
+    // Every instance of every host, asked now; what is not answered within limits.instances_wait is
+    // left out, and said so.
+    boost::asio::awaitable<InstanceList> instances();
 
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);
-    // What a status service knows, at the start: as if each had just announced itself.
-    void load_hosts(const std::vector<wire::HostAnnouncement>& hosts);
 
     [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
     [[nodiscard]] EventFeed& events() { return events_; }
@@ -171,6 +195,7 @@ private:
     // gateway.cpp
     port::Position step(const StepBody& body);
     boost::asio::awaitable<void> settle(port::Position position, Outcome outcome);
+    boost::asio::awaitable<void> ack_forgotten(AckEffect ack);
     boost::asio::awaitable<void> run_timers();
     boost::asio::awaitable<void> run_retention();
     void on_durable(std::vector<PositionedRecord> records);
@@ -183,6 +208,10 @@ private:
                                                                         std::string fingerprint);
 
     boost::asio::awaitable<Result<void>> keep_package(const Content& stored, Package& package);
+
+    // instances.cpp
+    struct InstanceSurvey;
+    boost::asio::awaitable<void> ask_instances(std::shared_ptr<InstanceSurvey> survey);
 
     // readings.cpp
     boost::asio::awaitable<Result<Invocation>> read_view(TenantName tenant, InvocationId id);

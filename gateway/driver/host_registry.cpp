@@ -26,7 +26,7 @@ Result<std::vector<wire::HostAnnouncement>> decode_hosts(std::string_view text,
     for (const wire::Json& item : *hosts->as_array()) {
         std::int64_t silent_ms = 0;
         wire::ObjectReader host{item};
-        host.integer("heard_ms_ago", silent_ms, 0, INT64_MAX);
+        host.integer("last_heard_ms_ago", silent_ms, 0, INT64_MAX);
         if (host.failed() || std::chrono::milliseconds(silent_ms) > silence_max) continue;
         auto announcement = wire::decode<wire::HostAnnouncement>(item.dump());
         if (announcement) heard.push_back(std::move(*announcement));

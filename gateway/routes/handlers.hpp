@@ -49,6 +49,9 @@ Answer get_drain(const Api& api, net::Request& request);
 Answer set_drain(const Api& api, net::Request& request);
 Answer take_status(const Api& api, net::Request& request);
 
+// instances.cpp
+Answer list_instances(const Api& api, net::Request& request);
+
 // later.cpp
 Answer not_available(const Api& api, net::Request& request);
 

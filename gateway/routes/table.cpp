@@ -118,7 +118,7 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"GET", "/v1/dead-letters", not_available, json, kPlain},
         {"POST", "/v1/dead-letters/{id}/redrive", not_available, json, kPlain},
         {"GET", "/v1/hosts", list_hosts, json, kPlain},
-        {"GET", "/v1/instances", not_available, json, kPlain},
+        {"GET", "/v1/instances", list_instances, json, kPlain},
         {"POST", "/v1/hosts/{host}/drain", set_drain, json, kPlain},
         {"GET", "/v1/hosts/{host}/drain", get_drain, json, kPlain},
     };

@@ -22,6 +22,12 @@ void HostCore::begin_epoch(TimePoint now, Records& out) {
     }
 }
 
+void HostCore::raise_epoch(Epoch floor, Records& out) {
+    epoch_ = std::max(epoch_, floor) + 1;
+    out.push_back(EpochBegun{epoch_});
+    for (auto& [key, run] : runs_) changed(key, run);
+}
+
 bool HostCore::obey(const RunOwner& owner, Records& out) {
     OwnerTerm& highest = terms_[owner.shard];
     if (owner.term < highest) return false;

@@ -20,6 +20,7 @@
 
 #include "host_agent/core/record.hpp"
 #include "host_agent/core/values.hpp"
+#include "longhaul/lifecycle/attempt_digest.hpp"
 
 #include <deque>
 #include <map>
@@ -69,6 +70,9 @@ public:
     // Ends the replay: every instance that the journal knows is unproven until found() or dead(),
     // and every run counts as changed. The epoch is the journal's + 1, or the unix time if later.
     void begin_epoch(TimePoint now, Records& out);
+    // Goes on under an epoch above `floor`: somebody was heard under that one. Every run counts as
+    // changed again.
+    void raise_epoch(Epoch floor, Records& out);
 
     // Owner terms. False: the term is stale. A higher one is recorded.
     [[nodiscard]] bool obey(const RunOwner& owner, Records& out);
@@ -146,6 +150,10 @@ public:
     // Changes after `seq`, in order, at most `max`.
     [[nodiscard]] std::vector<std::pair<std::uint64_t, RunKey>> changes_after(
         std::uint64_t seq, std::size_t max) const;
+    // Whether one of them is more than progress or usage: then it should not wait for company.
+    [[nodiscard]] bool is_urgent_after(std::uint64_t seq) const { return urgent_seq_ > seq; }
+    // Of all runs but those whose take has no answer yet.
+    [[nodiscard]] AttemptDigest digest() const;
     [[nodiscard]] std::uint32_t memory_busy_mb() const;
     void check_invariants() const;
 
@@ -154,7 +162,8 @@ private:
     [[nodiscard]] const Instance* idle_for(const LoadedCode& code) const;
     [[nodiscard]] std::optional<std::vector<InstanceId>> make_room(std::uint32_t memory_mb) const;
     [[nodiscard]] bool superseded(const RunKey& key) const;
-    void changed(const RunKey& key, Run& run);
+    enum class Urgency : std::uint8_t { may_wait, urgent };
+    void changed(const RunKey& key, Run& run, Urgency urgency = Urgency::urgent);
     void forget(const RunKey& key);
     void remember_fence(const RunKey& key, TimePoint at);
     void free_instance(const InstanceId& id, TimePoint now, bool usable);
@@ -166,6 +175,7 @@ private:
 
     Epoch epoch_ = 0;
     std::uint64_t last_seq_ = 0;
+    std::uint64_t urgent_seq_ = 0;  // the last that is more than progress or usage
     std::map<Shard, OwnerTerm> terms_;
     std::map<InstanceId, Instance> instances_;
     std::map<RunKey, Run> runs_;

@@ -22,9 +22,10 @@ bool HostCore::observe(const RunKey& key, const InstanceId& from, StatusStamp st
     if (run.instance != from || run.state == RunState::taking || run.state == RunState::ended)
         return false;
     if (stamp.rank >= kRankEnded || !newer(stamp, run.stamp)) return false;
+    const bool is_step = run.state != RunState::active || stamp.rank != run.stamp.rank;
     run.state = RunState::active;
     run.stamp = stamp;
-    changed(key, run);
+    changed(key, run, is_step ? Urgency::urgent : Urgency::may_wait);
     return true;
 }
 
@@ -213,9 +214,17 @@ std::uint32_t HostCore::memory_busy_mb() const {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX));
 }
 
-void HostCore::changed(const RunKey& key, Run& run) {
+AttemptDigest HostCore::digest() const {
+    AttemptDigest digest;
+    for (const auto& [key, run] : runs_)
+        if (run.state != RunState::taking) digest.add(key.invocation, key.attempt, run.stamp.rank);
+    return digest;
+}
+
+void HostCore::changed(const RunKey& key, Run& run, Urgency urgency) {
     if (run.seq != 0) changes_.erase(run.seq);
     run.seq = ++last_seq_;
+    if (urgency == Urgency::urgent) urgent_seq_ = last_seq_;
     changes_.emplace(run.seq, key);
 }
 

@@ -6,9 +6,12 @@
 
 namespace longhaul::host_agent {
 
-// Only what is durable is told. Errc::invalid_argument: too many keys.
+// Only what is durable is told.
 boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
                                                                  wire::StatusQuery query);
+
+// About what an entry takes in JSON: enough to keep a message near its limit.
+[[nodiscard]] std::size_t weight(const wire::StatusEntry& entry);
 
 // Idle instances by function and package.
 [[nodiscard]] std::vector<wire::LoadedInstances> idle_instances(const HostCore& core);

@@ -7,7 +7,7 @@
 
 #include "longhaul/wire/host_messages.hpp"
 #include "tests/sim/notebook.hpp"
-#include "tests/support/fake_bus.hpp"
+#include "tests/sim/status_house.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_peer.hpp"
 #include "tests/support/seeded_random.hpp"
@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace longhaul::sim {
 
@@ -30,7 +31,7 @@ struct HostBehaviour {
 
 class FakeHost {
 public:
-    FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, test::FakeBus& bus,
+    FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, StatusHouse& status,
              Notebook& notebook, std::uint64_t seed, HostBehaviour behaviour);
 
     void begin();
@@ -42,7 +43,8 @@ public:
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] bool up() const { return up_; }
-    [[nodiscard]] std::size_t unacked() const { return runs_.size(); }
+    // Runs that nobody has acknowledged or fenced.
+    [[nodiscard]] std::size_t kept() const { return runs_.size(); }
 
 private:
     enum class Stage : std::uint8_t { taken, running, ended };
@@ -55,7 +57,8 @@ private:
         std::uint64_t plan = 0;  // an end that was planned before the last one does not come
         bool ignores_sigterm = false;
         StopCause stop_cause = StopCause::none;
-        bool found = true;  // by the present life of the agent
+        bool found = true;      // by the present life of the agent
+        std::uint64_t seq = 0;  // of its last change in this epoch
         std::string result{};
         wire::StatusEntry end{};
     };
@@ -63,9 +66,6 @@ private:
 
     // fake_host.cpp: its life and its runs.
     void serve();
-    void announce();
-    void announce_again();
-    void publish(const RunKey& key);
     void go_down(Duration down);
     void come_up(std::uint64_t life);
     void all_found(std::uint64_t life);
@@ -76,6 +76,18 @@ private:
     [[nodiscard]] wire::StatusEntry entry_of(const RunKey& key, const Run& what) const;
     [[nodiscard]] std::size_t busy() const;
 
+    // fake_host_reports.cpp: what it says of its runs.
+    void announce_again();
+    void publish(const RunKey& key);
+    void send_report();
+    void report_sent(const wire::Report& report, const std::string& text);
+    [[nodiscard]] std::vector<RunKey> changed_since(std::uint64_t seq) const;
+    [[nodiscard]] AttemptDigest digest() const;
+    [[nodiscard]] Response status(const std::string& body);
+    void answer_page(const std::optional<wire::AttemptKey>& after, wire::StatusAnswer& answer);
+    void answer_delta(std::uint64_t since, wire::StatusAnswer& answer);
+    void answer_named(const std::vector<wire::AttemptKey>& keys, wire::StatusAnswer& answer);
+
     // fake_host_calls.cpp: what it answers.
     boost::asio::awaitable<Response> agent(port::PeerRequest request);
     boost::asio::awaitable<Response> take(std::string body);
@@ -84,7 +96,6 @@ private:
     [[nodiscard]] Response take_answer(const RunKey& key) const;
     [[nodiscard]] Response kill(const std::string& body);
     [[nodiscard]] wire::KillOutcome kill_one(const wire::KillOrder& order);
-    [[nodiscard]] Response status(const std::string& body);
     [[nodiscard]] Response ack(const std::string& body);
     [[nodiscard]] Response result(const std::string& target);
     // False: an older owner.
@@ -93,7 +104,7 @@ private:
     const std::string name_;
     test::FakeClock& clock_;
     test::FakePeer& peer_;
-    test::FakeBus& bus_;
+    StatusHouse& status_;
     Notebook& notebook_;
     test::SeededRandom random_;
     const HostBehaviour behaviour_;
@@ -105,6 +116,9 @@ private:
     std::set<RunKey> closed_;     // fenced or acknowledged: never taken again
 
     std::uint64_t seq_ = 0;
+    std::uint64_t sent_seq_ = 0;
+    bool reporting_ = false;  // a report is under way
+    TimePoint digest_at_{};
     std::uint64_t life_ = 1;
     bool up_ = false;
     bool complete_ = true;

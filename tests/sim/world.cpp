@@ -36,9 +36,10 @@ World::World(std::uint64_t seed, bool traces)
       wires_(io_.get_executor(), Logger()),
       machine_{io_.get_executor(), clock_,          peer_,    bus_,   disk_,
                view_store_,        gateway_random_, workers_, wires_, notebook_},
-      clients_(notebook_, clock_) {
+      clients_(notebook_, clock_),
+      status_(clock_, bus_, notebook_, seed + 5) {
     for (const char* name : {"h1", "h2", "h3"})
-        hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, bus_, notebook_,
+        hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, status_, notebook_,
                                                     random_.next(), HostBehaviour{}));
 }
 
@@ -152,6 +153,10 @@ void World::act_on_gateway() {
 }
 
 void World::act_on_world() {
+    if (random_.chance(0.1)) {
+        status_.kill(random_.up_to(seconds(8)));
+        return;
+    }
     FakeHost& host = *hosts_[random_.below(hosts_.size())];
     switch (random_.below(8)) {
     case 0:
@@ -182,6 +187,7 @@ void World::act_on_world() {
             faults.cut = random_.chance(0.05);
         }
         bus_.set_faults(faults);
+        status_.set_loss(faults.drop);
     }
     }
 }
@@ -278,6 +284,7 @@ void World::heal() {
     disk_.clear_faults();
     peer_.set_faults(test::PeerFaults{});
     bus_.set_faults(test::BusFaults{});
+    status_.heal();
     for (const auto& host : hosts_) host->heal();
     crash_gateway(true);  // the disk may have stopped without anybody having noticed
     client("resume",
@@ -302,7 +309,9 @@ void World::heal() {
     if (notebook_.live_runs() != 0) notebook_.violation("I6", "a run was never stopped");
     finish_task(clients_.read_all(lives_.back()->gateway(), true));
     for (const auto& host : hosts_)
-        if (host->unacked() > 0) notebook_.saw("hosts that keep an end that nobody acknowledged");
+        if (host->kept() > 0)
+            notebook_.violation("I11", host->name() + " keeps " + std::to_string(host->kept()) +
+                                           " runs that nobody lets it forget");
 }
 
 void World::finish() {

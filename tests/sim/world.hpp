@@ -1,8 +1,9 @@
-// One simulated history: a gateway, its disk, three hosts, clients, and a seed that decides
-// everything that happens to them.
+// One simulated history: a gateway, its disk, a status service, three hosts, clients, and a seed
+// that decides everything that happens to them.
 //
 // After every step: I1, I2, I3, I4, I5, I10 as the Notebook sees them and I7 as the scheduler
-// checks it. At the end the world heals and time passes: I6, everything has ended.
+// checks it. At the end the world heals and time passes: I6, everything has ended, and no host
+// keeps anything.
 #pragma once
 
 #include "tests/sim/clients.hpp"
@@ -64,6 +65,7 @@ private:
     net::TaskGroup wires_;
     Machine machine_;
     Clients clients_;
+    StatusHouse status_;
     std::vector<std::unique_ptr<FakeHost>> hosts_;
     std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
     std::uint64_t next_number_ = 1;

@@ -14,7 +14,7 @@ wire::Json host(const std::string& name, std::int64_t heard_ms_ago) {
     announcement.address = "127.0.0.1:1";
     announcement.epoch = 3;
     wire::Json item = wire::to_json(announcement);
-    item.set("heard_ms_ago", heard_ms_ago).set("of a later version", "ignored");
+    item.set("last_heard_ms_ago", heard_ms_ago).set("of a later version", "ignored");
     return item;
 }
 

@@ -180,6 +180,55 @@ TEST_CASE("news is accepted only with a greater rank and version, and numbered")
     CHECK(core.changes_after(core.last_seq(), 10).empty());
 }
 
+TEST_CASE("a step of a run is urgent, progress and usage are not") {
+    World world;
+    HostCore& core = world.core;
+    const InstanceId instance = world.serve(key("a"));
+    REQUIRE(core.observe(key("a"), instance, {kRankRunning, 2}));
+    CHECK(core.is_urgent_after(core.last_seq() - 1));
+    REQUIRE(core.observe(key("a"), instance, {kRankRunning, 3}));
+    CHECK_FALSE(core.is_urgent_after(core.last_seq() - 1));
+    REQUIRE(core.observe(key("a"), instance, {kRankRunning + 1, 4}));
+    CHECK(core.is_urgent_after(core.last_seq() - 1));
+    REQUIRE(world.end(key("a")));
+    CHECK(core.is_urgent_after(core.last_seq() - 1));
+    CHECK_FALSE(core.is_urgent_after(core.last_seq()));
+}
+
+TEST_CASE("an epoch that rises makes every run news again, and is recorded") {
+    World world;
+    (void)world.serve(key("a"));
+    REQUIRE(world.end(key("a")));
+    const std::uint64_t seen = world.core.last_seq();
+    const Epoch floor = world.core.epoch() + 5;
+    world.core.raise_epoch(floor, world.records);
+    CHECK(world.core.epoch() == floor + 1);
+    CHECK(world.core.changes_after(seen, 10).size() == 1);
+    const auto* begun = std::get_if<EpochBegun>(&world.records.back());
+    REQUIRE(begun != nullptr);
+    CHECK(begun->epoch == floor + 1);
+    world.core.check_invariants();
+}
+
+TEST_CASE("the digest counts what was answered, as it stands, until it is acknowledged") {
+    World world;
+    CHECK(world.core.digest() == AttemptDigest{});
+    (void)world.take(key("a"));
+    CHECK(world.core.digest() == AttemptDigest{});
+    const InstanceId instance = world.serve(key("b"), "g");
+    AttemptDigest expected;
+    expected.add(InvocationId{"b"}, 1, kRankDispatched);
+    CHECK(world.core.digest() == expected);
+    REQUIRE(world.core.observe(key("b"), instance, {kRankRunning, 2}));
+    CHECK(world.core.digest() != expected);
+    REQUIRE(world.end(key("b")));
+    expected = {};
+    expected.add(InvocationId{"b"}, 1, kRankEnded);
+    CHECK(world.core.digest() == expected);
+    REQUIRE(world.core.ack(world.now, key("b"), world.records));
+    CHECK(world.core.digest() == AttemptDigest{});
+}
+
 TEST_CASE("the first end stands until it is acknowledged, then a take of it is fenced") {
     World world;
     (void)world.serve(key("a"));
