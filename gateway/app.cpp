@@ -173,6 +173,10 @@ boost::asio::awaitable<void> App::stop() {
     co_await parts.loops.join();
 }
 
+void App::resync() {
+    if (parts_->gateway) parts_->gateway->resync();
+}
+
 void App::hold_grants() { parts_->gateway->hold_grants(); }
 
 std::vector<std::string> App::running() const {

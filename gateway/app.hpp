@@ -38,6 +38,9 @@ public:
     // Stops listening, persists, closes storage. Running work goes on at the hosts.
     boost::asio::awaitable<void> stop();
 
+    // Something may have been missed on the bus: asks every host for what it has.
+    void resync();
+
     // For a stop that waits: nothing more goes out; what holds a slot, by id; its end.
     void hold_grants();
     [[nodiscard]] std::vector<std::string> running() const;

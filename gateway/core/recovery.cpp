@@ -133,6 +133,11 @@ void Scheduler::host_batch(TimePoint now, const HostId& host, Epoch epoch, std::
     grant(now, out);  // a host that was full may have room again
 }
 
+void Scheduler::ask_all(TimePoint now, Outcome& out) {
+    last_now_ = now;
+    for (const auto& [id, host] : hosts_.all()) ask(id, out);
+}
+
 void Scheduler::host_silent(TimePoint now, const HostId& host) {
     hosts_.ask_at(host, now + limits_.ask_again);
 }

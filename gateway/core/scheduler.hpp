@@ -111,6 +111,8 @@ public:
     void host_batch(TimePoint now, const HostId& host, Epoch epoch, std::uint64_t prev_seq,
                     std::uint64_t last_seq, Outcome& out);
     void host_answered(TimePoint now, const HostAnswer& answer, Outcome& out);
+    // News may have been missed: asks every host that has attempts of ours.
+    void ask_all(TimePoint now, Outcome& out);
     // The question could not be asked: ask again later.
     void host_silent(TimePoint now, const HostId& host);
     // The host has answered the take: from here on its ignorance is evidence. `stages` is what the

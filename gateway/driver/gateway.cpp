@@ -204,6 +204,11 @@ boost::asio::awaitable<void> Gateway::run_retention() {
     }
 }
 
+void Gateway::resync() {
+    if (subscriptions_.empty()) return;  // not started yet, or stopping
+    step([](Scheduler& scheduler, TimePoint now, Outcome& out) { scheduler.ask_all(now, out); });
+}
+
 void Gateway::take_status(std::string_view subject, std::string_view payload) {
     if (subject.starts_with("longhaul.v1.hosts."))
         take_host_announcement(payload);

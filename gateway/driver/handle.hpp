@@ -134,6 +134,9 @@ public:
         std::optional<std::uint64_t> content_length, port::ByteSource& body);
     boost::asio::awaitable<Result<bool>> has_package(Digest digest);
 
+    // Something may have been missed: asks every host for what it has.
+    void resync();
+
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);
 
