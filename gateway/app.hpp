@@ -6,6 +6,7 @@
 #include "longhaul/base/log.hpp"
 #include "longhaul/port/bus.hpp"
 #include "longhaul/port/clock.hpp"
+#include "longhaul/port/event_sink.hpp"
 #include "longhaul/port/random.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -21,10 +22,11 @@ namespace longhaul::gateway {
 class App {
 public:
     // `on_storage_failure` is called once when acknowledging had to stop (I12): the program must
-    // then end with that message.
+    // then end with that message. `event_sink`, which outlives the App, gets lifecycle events.
     App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
         port::Bus& bus, const Config& config, Logger logger,
-        std::function<void(const Error&)> on_storage_failure);
+        std::function<void(const Error&)> on_storage_failure,
+        port::EventSink* event_sink = nullptr);
     ~App();
     App(const App&) = delete;
     App& operator=(const App&) = delete;

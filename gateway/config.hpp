@@ -6,6 +6,7 @@
 #include "gateway/routes/api.hpp"
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/nats/event_sink.hpp"
 
 #include <cstdint>
 #include <string>
@@ -28,6 +29,10 @@ struct Config {
     std::uint64_t view_write_buffer_bytes = 8u << 20;
     std::uint64_t view_cache_bytes = 8u << 20;
     std::uint32_t workers = 2;  // threads for what blocks
+
+    nats::NatsOptions nats{};    // without URLs: not used
+    bool publish_events = true;  // where there is NATS
+    nats::EventSinkOptions event_sink{};
 
     std::uint32_t connections_max = 10'000;
     Duration stop_timeout = std::chrono::seconds(1);  // of handlers, at the end

@@ -8,10 +8,10 @@
 
 #include "gateway/driver/dispatcher.hpp"
 #include "gateway/driver/event_feed.hpp"
+#include "gateway/driver/event_publisher.hpp"
 #include "gateway/driver/feeder.hpp"
 #include "gateway/driver/group_commit.hpp"
 #include "gateway/driver/watches.hpp"
-#include "longhaul/base/metrics.hpp"
 #include "longhaul/port/blob_store.hpp"
 #include "longhaul/port/bus.hpp"
 
@@ -33,6 +33,7 @@ struct GatewayLimits {
     Duration ended_retention = std::chrono::hours(24 * 7);
     Duration purge_every = std::chrono::minutes(1);
     Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
+    EventLimits events{};                                 // where there is an outlet for them
 };
 
 // The ports and stores that main() built; all outlive the gateway.
@@ -46,7 +47,8 @@ struct GatewayPorts {
     port::BlobStore& blobs;
     View& view;
     BodyStore& bodies;
-    BodyStore& uploads;  // packages on their way into the blob store
+    BodyStore& uploads;                   // packages on their way into the blob store
+    const EventOutlet* events = nullptr;  // of lifecycle events, if anybody wants them
 };
 
 struct SubmitInput {
@@ -156,6 +158,9 @@ private:
 
     // recovery.cpp
     boost::asio::awaitable<Result<void>> recover();
+    [[nodiscard]] Result<void> replay_from(port::Position applied,
+                                           std::vector<PositionedRecord>& tail);
+    void republish(const PositionedRecord& positioned);
 
     // gateway.cpp
     port::Position step(const StepBody& body);
@@ -187,6 +192,7 @@ private:
     Feeder feeder_;
     Watches watches_;
     EventFeed events_;
+    std::optional<EventPublisher> publisher_;
     Dispatcher dispatcher_;
     net::Notifier timers_changed_;
     std::vector<std::unique_ptr<port::Subscription>> subscriptions_;

@@ -26,6 +26,7 @@ constexpr const char* kMustHappen[] = {
     "starts repeated",
     "results fetched",
     "results checked",
+    "events published",
     "runs found when asked",
     "runs lost by a reboot",
     "incomplete answers",
