@@ -152,7 +152,7 @@ LinkEvents NatsBus::State::make_events() {
     events.failed = [post](std::string why) {
         post([why = std::move(why)](State& self) { self.connect_failed(why); });
     };
-    events.renewed = [post] { post([](State& self) { self.resynchronise(); }); };
+    events.missed = [post] { post([](State& self) { self.resynchronise(); }); };
     events.ended = [post] {
         post([](State& self) {
             self.link_ended = true;
