@@ -89,7 +89,7 @@ boost::asio::awaitable<void> EventPublisher::run() {
             }
         }
         const TimePoint due = stored_at_ + limits_.cursor_every;
-        if (published() > stored_ && (clock_.now() >= due || stopping_)) co_await store_cursor();
+        if (published() > stored_ && clock_.now() >= due) co_await store_cursor();
         if (!waiting_.empty() || gap_) continue;
         if (stopping_) break;
         if (published() > stored_)
@@ -97,6 +97,7 @@ boost::asio::awaitable<void> EventPublisher::run() {
         else
             co_await work_.wait();
     }
+    if (published() > stored_) co_await store_cursor();
     running_ = false;
     ended_.notify_all();
 }

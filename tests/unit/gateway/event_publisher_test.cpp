@@ -208,6 +208,19 @@ TEST_CASE("an orderly end publishes what waits and stores how far it is") {
     CHECK(bed.publisher->held() == 5);
 }
 
+TEST_CASE("an orderly end without a sink stores how far it was") {
+    Bed bed;
+    bed.begin();
+    bed.pass(seconds(2));
+    bed.change("a");
+    bed.pass(Duration::zero());
+    bed.sink.set_away(true);
+    bed.change("a");
+    bed.tasks->start("finish", bed.publisher->finish(bed.clock.now() + seconds(2)));
+    bed.pass(seconds(2));
+    CHECK(bed.publisher->held() == 1);
+}
+
 TEST_CASE("an end of an invocation is an event with its error and its result, without its bytes") {
     const Invocation about = invocation_named("a");
     TerminalRecord terminal;
