@@ -4,14 +4,16 @@
 //   node events_client.js MODULES collect URL STREAM DURABLE SUBJECT
 //
 // `listen` prints "ready", then a line of JSON per event for as long as it lives. `collect` prints
-// what the durable consumer has for it and ends once nothing more comes.
+// what the durable consumer has for it and ends once nothing more comes. CREDS in the environment
+// names a .creds file.
 'use strict';
 const { createRequire } = require('module');
+const fs = require('fs');
 const path = require('path');
 
 const [modules, mode, url, ...rest] = process.argv.slice(2);
 const need = createRequire(path.join(modules, 'any.js'));
-const { connect, AckPolicy, DeliverPolicy } = need('nats');
+const { connect, credsAuthenticator, AckPolicy, DeliverPolicy } = need('nats');
 const { CloudEvent } = need('cloudevents');
 
 function print(message) {
@@ -52,7 +54,8 @@ async function collect(connection, stream, durable, subject) {
 }
 
 async function main() {
-  const connection = await connect({ servers: url });
+  const creds = process.env.CREDS && credsAuthenticator(fs.readFileSync(process.env.CREDS));
+  const connection = await connect({ servers: url, ...(creds && { authenticator: creds }) });
   if (mode === 'listen') await listen(connection, ...rest);
   else await collect(connection, ...rest);
 }

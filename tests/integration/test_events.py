@@ -11,6 +11,7 @@ import harness
 from harness import ROOT, Skip, equal, limit, until
 
 CLIENT = os.path.join(ROOT, 'tests', 'integration', 'events_client.js')
+OPERATOR = os.path.join(ROOT, 'tests', 'integration', 'nats_operator.js')
 PACKAGES = ('nats@2.29.3', 'cloudevents@8.0.3')
 STREAM = 'LONGHAUL_EVENTS'
 ALL = 'longhaul.v1.events.>'
@@ -41,17 +42,18 @@ def modules():
 class Nats:
     """A nats-server on a free port; it keeps the port and its store when it is started again."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, arguments=('-js',)):
         self.folder = os.path.join(folder, 'nats')
         os.makedirs(self.folder)
+        self.arguments = arguments
         self.port = 0
         self.process = None
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(
-            ['/usr/sbin/nats-server', '-a', '127.0.0.1', '-p', str(self.port or -1), '-js', '-sd',
-             self.folder, '--ports_file_dir', self.folder],
+            ['/usr/sbin/nats-server', '-a', '127.0.0.1', '-p', str(self.port or -1), '-sd',
+             self.folder, '--ports_file_dir', self.folder, *self.arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self._listens, 'nats-server listens')
 
@@ -110,11 +112,11 @@ def first_seen(events):
 class Listener:
     """A plain subscriber, in the background."""
 
-    def __init__(self, folder, nats, subject=ALL):
+    def __init__(self, folder, nats, creds=''):
         self.heard = []
         self.ready = threading.Event()
         self.process = subprocess.Popen(
-            ['node', CLIENT, folder, 'listen', nats.url(), subject],
+            ['node', CLIENT, folder, 'listen', nats.url(), ALL], env={**os.environ, 'CREDS': creds},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.thread = threading.Thread(target=self._read)
         self.thread.start()
@@ -198,6 +200,25 @@ def test_a_subscriber_that_was_away_misses_nothing_with_a_stream(fresh):
         until(all_there, 'every revision of every invocation', 60)
         equal(sorted(check(heard)), sorted(ids), 'invocations that were heard of')
     finally:
+        nats.kill_9()
+
+
+@limit(240)
+def test_a_creds_file_opens_a_server_that_asks_for_one(fresh):
+    folder = modules()
+    subprocess.run(['node', OPERATOR, folder, fresh.base], stdin=subprocess.DEVNULL, check=True)
+    creds = os.path.join(fresh.base, 'user.creds')
+    nats = Nats(fresh.base, ('-c', os.path.join(fresh.base, 'operator.conf')))
+    listener = Listener(folder, nats, creds)
+    try:
+        with_events(fresh, nats, f'nats.creds_file={creds}')
+        fresh.start()
+        fresh.shell('work', 'echo done')
+        done = fresh.run('work')[0]
+        until(lambda: len(check(listener.heard).get(done['id'], ())) == done['revision'],
+              'its events')
+    finally:
+        listener.close()
         nats.kill_9()
 
 
