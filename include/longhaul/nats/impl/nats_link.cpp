@@ -267,19 +267,25 @@ std::string NatsLink::Impl::serve() {
     while (true) {
         std::deque<Command> taken;
         bool was_missed = false;
+        bool is_last = false;
         {
             std::unique_lock lock{mutex};
             wake.wait(lock, [this] { return stopping || broken || missed || !commands.empty(); });
             if (broken) return *broken;
             was_missed = std::exchange(missed, false);
-            if (commands.empty() && stopping) return "stopping";
+            is_last = stopping && commands.empty();
             taken.swap(commands);
             outgoing = 0;
             outgoing_bytes = 0;
         }
+        if (is_last) break;
         perform_all(taken);
         if (was_missed) events.missed();
     }
+    // A socket that is closed with something unread is reset, and takes with it what the server has
+    // not read: so it answers first.
+    (void)natsConnection_FlushTimeout(connection, milliseconds(options.connect_timeout));
+    return "stopping";
 }
 
 void NatsLink::Impl::perform_all(const std::deque<Command>& taken) {
