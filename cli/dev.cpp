@@ -11,6 +11,7 @@
 #include "longhaul/net/client.hpp"
 #include "longhaul/net/shutdown.hpp"
 #include "longhaul/net/task_group.hpp"
+#include "longhaul/program/start.hpp"
 #include "longhaul/system/clock.hpp"
 #include "longhaul/system/disk.hpp"
 #include "longhaul/system/local_bus.hpp"
@@ -79,9 +80,13 @@ Result<void> check_sections(const ConfigDocument& document) {
 
 std::string loopback(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
-std::string beside_own_program(const char* name) {
-    std::error_code error;
-    return (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name).string();
+// One component's settings out of the common document.
+template <class Config>
+Result<Config> read_section(const ConfigDocument& document, std::string_view name,
+                            Result<Config> (*read)(ConfigReader&)) {
+    const ConfigDocument part = section(document, name);
+    ConfigReader reader{part};
+    return read(reader);
 }
 
 Result<Configs> load_configs(const Flags& flags) {
@@ -93,11 +98,11 @@ Result<Configs> load_configs(const Flags& flags) {
     }
     if (auto set = apply_settings(document, flags.settings); !set) return set.error();
     if (auto known = check_sections(document); !known) return known.error();
-    auto gateway = gateway::read_config(section(document, "gateway"));
+    auto gateway = read_section(document, "gateway", gateway::read_config);
     if (!gateway) return gateway.error();
-    auto status = status_service::read_config(section(document, "status_service"));
+    auto status = read_section(document, "status_service", status_service::read_config);
     if (!status) return status.error();
-    auto host = host_agent::read_config(section(document, "host_agent"));
+    auto host = read_section(document, "host_agent", host_agent::read_config);
     if (!host) return host.error();
 
     Configs configs{std::move(*gateway), std::move(*status), std::move(*host)};
@@ -111,6 +116,7 @@ Result<Configs> load_configs(const Flags& flags) {
     configs.gateway.admin_listen = loopback(pick_all ? std::uint16_t{0} : flags.admin_port);
     configs.gateway.api.trust_tenant_header = true;
     configs.gateway.secret = secret;
+    configs.gateway.status_service.clear();  // the hosts of one process announce themselves
     configs.status.listen = loopback(0);
     configs.status.admin_listen = loopback(0);
     configs.status.secret = secret;
@@ -119,8 +125,9 @@ Result<Configs> load_configs(const Flags& flags) {
     configs.host.listen = loopback(0);
     configs.host.admin_listen = loopback(0);
     configs.host.secret = secret;
-    configs.host.runtime_agent =
-        flags.runtime_agent.empty() ? beside_own_program("runtime_agent_ext") : flags.runtime_agent;
+    configs.host.runtime_agent = flags.runtime_agent.empty()
+                                     ? program::beside_own_program("runtime_agent_ext")
+                                     : flags.runtime_agent;
     return configs;
 }
 
@@ -154,7 +161,9 @@ public:
           status_(io.get_executor(), {clock_, bus_}, configs_.status,
                   logger.named("status_service")),
           executor_(io.get_executor()),
-          logger_(logger) {}
+          logger_(logger) {
+        if (publishes()) gateway_.add_metrics([this] { return nats_.metrics(); });
+    }
 
     // The story: start in the order in which they need each other, tell where, wait for a signal,
     // stop in the reverse order.

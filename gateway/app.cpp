@@ -1,6 +1,7 @@
 #include "gateway/app.hpp"
 
 #include "gateway/driver/handle.hpp"
+#include "gateway/driver/host_registry.hpp"
 #include "gateway/ledger/rocks_view.hpp"
 #include "gateway/routes/table.hpp"
 #include "longhaul/base/assert.hpp"
@@ -12,7 +13,9 @@
 #include "longhaul/system/disk.hpp"
 #include "longhaul/system/workers.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace longhaul::gateway {
 namespace {
@@ -66,6 +69,8 @@ struct App::Parts {
     [[nodiscard]] Result<void> open_storage();
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] MetricSamples all_metrics() const;
+    void resync();
+    boost::asio::awaitable<void> read_registry();
 
     const boost::asio::any_io_executor executor;
     port::Clock& clock;
@@ -74,6 +79,9 @@ struct App::Parts {
     const Config config;
     Logger logger;
     std::function<void(const Error&)> on_failure;
+    std::function<MetricSamples()> more_metrics;
+    bool stopping = false;
+    bool reading_registry = false;
 
     system::PosixDisk disk;
     system::ThreadWorkers workers;
@@ -142,7 +150,43 @@ MetricSamples App::Parts::all_metrics() const {
         MetricSamples more = server->metrics();
         samples.insert(samples.end(), more.begin(), more.end());
     }
+    if (more_metrics) {
+        MetricSamples more = more_metrics();
+        samples.insert(samples.end(), more.begin(), more.end());
+    }
     return samples;
+}
+
+void App::Parts::resync() {
+    if (stopping || !gateway) return;
+    gateway->resync();
+    if (config.status_service.empty()) return;
+    if (!std::exchange(reading_registry, true)) loops.start("registry", read_registry());
+}
+
+// Until the status service has answered once; from then on announcements tell.
+boost::asio::awaitable<void> App::Parts::read_registry() {
+    const RegistryLimits limits;
+    Duration backoff = limits.backoff_min;
+    bool told = false;
+    while (!stopping) {
+        std::string address = config.status_service;
+        const Duration silence_max = config.limits.scheduler.hosts.suspect_after;
+        auto hosts = co_await read_hosts(peer, std::move(address), limits.call_limit, silence_max);
+        if (hosts) {
+            gateway->load_hosts(*hosts);
+            logger.info("hosts_read",
+                        {{"from", config.status_service}, {"hosts", std::uint64_t{hosts->size()}}});
+            break;
+        }
+        if (!std::exchange(told, true))
+            logger.warning("hosts_not_read",
+                           {{"from", config.status_service}, {"reason", hosts.error().message}});
+        const TimePoint next = clock.now() + backoff;
+        co_await clock.wait_until(next);
+        backoff = std::min(backoff * 2, limits.backoff_max);
+    }
+    reading_registry = false;
 }
 
 App::App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
@@ -159,7 +203,15 @@ boost::asio::awaitable<Result<void>> App::start() {
     parts_->loops.start("journal", parts_->journal->run());
     auto started = co_await parts_->gateway->start();
     if (!started) co_return started.error();
-    co_return parts_->listen();
+    auto listening = parts_->listen();
+    if (listening) parts_->resync();
+    co_return listening;
+}
+
+void App::resync() { parts_->resync(); }
+
+void App::add_metrics(std::function<MetricSamples()> source) {
+    parts_->more_metrics = std::move(source);
 }
 
 void App::refuse_new_work() {
@@ -169,6 +221,7 @@ void App::refuse_new_work() {
 
 boost::asio::awaitable<void> App::stop() {
     Parts& parts = *parts_;
+    parts.stopping = true;
     if (parts.gateway) parts.gateway->refuse_new_work();
     if (parts.gateway) co_await parts.gateway->stop();
     for (net::Server* server :
@@ -176,10 +229,6 @@ boost::asio::awaitable<void> App::stop() {
         if (server) co_await server->stop(parts.config.stop_timeout);
     parts.loops.cancel();
     co_await parts.loops.join();
-}
-
-void App::resync() {
-    if (parts_->gateway) parts_->gateway->resync();
 }
 
 void App::hold_grants() { parts_->gateway->hold_grants(); }

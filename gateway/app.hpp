@@ -4,9 +4,9 @@
 
 #include "gateway/config.hpp"
 #include "longhaul/base/log.hpp"
+#include "longhaul/base/metrics.hpp"
 #include "longhaul/port/bus.hpp"
 #include "longhaul/port/clock.hpp"
-#include "longhaul/port/event_sink.hpp"
 #include "longhaul/port/random.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -16,6 +16,10 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+namespace longhaul::port {
+class EventSink;
+}
 
 namespace longhaul::gateway {
 
@@ -34,14 +38,17 @@ public:
     // Opens storage, recovers, listens. Errc::conflict when another gateway has the data folder.
     boost::asio::awaitable<Result<void>> start();
 
+    // What else /metrics shows. REQUIRES not started.
+    void add_metrics(std::function<MetricSamples()> source);
+
+    // Something of the bus may have been missed: asks who is there, and each for what it has.
+    void resync();
+
     // From now on new work gets 503 and /readyz fails; status stays readable.
     void refuse_new_work();
 
     // Stops listening, persists, closes storage. Running work goes on at the hosts.
     boost::asio::awaitable<void> stop();
-
-    // Something may have been missed on the bus: asks every host for what it has.
-    void resync();
 
     // For a stop that waits: nothing more goes out; what holds a slot, by id; its end.
     void hold_grants();

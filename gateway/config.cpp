@@ -49,22 +49,23 @@ void read_events(ConfigReader& reader, Config& config) {
     reader.duration("events.retry_after", events.retry_after, 10ms, 5min);
     reader.duration("events.cursor_every", events.cursor_every, 10ms, 5min);
     nats::read_event_sink_options(reader, config.event_sink);
-    nats::read_nats_options(reader, config.nats);
 }
 
 }  // namespace
 
-Result<Config> read_config(const ConfigDocument& document) {
+Result<Config> read_config(ConfigReader& reader) {
     Config config;
-    ConfigReader reader{document};
     reader.text("data_dir", config.data_dir);
-    reader.text("listen", config.listen);
-    reader.text("internal_listen", config.internal_listen);
-    reader.text("admin_listen", config.admin_listen);
-    reader.text("secret", config.secret);
+    reader.address("listen", config.listen);
+    reader.address("internal_listen", config.internal_listen);
+    reader.address("admin_listen", config.admin_listen);
+    reader.secret("secret", config.secret);
+    reader.guarded("internal_listen", config.internal_listen, config.secret);
+    reader.optional_address("status_service", config.status_service);
     reader.text("blob_dir", config.blob_dir);
     reader.boolean("trust_tenant_header", config.api.trust_tenant_header);
     reader.duration("stop_timeout", config.stop_timeout, 0s, 60s);
+    nats::read_nats_options(reader, config.nats);
     read_limits(reader, config);
     read_storage(reader, config);
     read_events(reader, config);

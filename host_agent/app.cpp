@@ -37,8 +37,20 @@ CoreLimits core_limits(const Config& config, const Machine& machine) {
     return limits;
 }
 
+// "10.0.0.7" of "10.0.0.7:7090".
+std::string_view host_part(std::string_view address) {
+    return address.substr(0, address.rfind(':'));
+}
+
+// Where the gateways reach what listens here.
+std::string reachable_host(const Config& config) {
+    const std::string& address = config.advertise.empty() ? config.listen : config.advertise;
+    return address.starts_with("unix:") ? "127.0.0.1" : std::string(host_part(address));
+}
+
 SpawnSettings spawn_settings(const Config& config) {
     SpawnSettings settings;
+    settings.data_listen = reachable_host(config) + ":0";
     settings.program = config.runtime_agent;
     settings.instances_dir = config.data_dir + "/instances";
     settings.log_dir = config.data_dir + "/logs";
@@ -98,7 +110,7 @@ struct App::Impl {
     asio::awaitable<void> keep_time();
     asio::awaitable<void> sweep_files();
     [[nodiscard]] wire::HostAnnouncement announcement() const;
-    [[nodiscard]] net::Server make_server(std::string name);
+    [[nodiscard]] std::string advertised() const;
     [[nodiscard]] bool package_in_use(const Digest& digest) const;
 
     const asio::any_io_executor executor;
@@ -303,7 +315,7 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.host = host;
     self.epoch = core.epoch();
     self.last_seq = core.last_seq();
-    self.address = internal ? internal->address() : config.listen;
+    self.address = advertised();
     self.capacity.memory_mb = limits.memory_mb;
     self.capacity.cpu_millis = config.cpu_millis != 0 ? config.cpu_millis : machine.cpu_millis;
     self.capacity.instances_max = config.instances_max;
@@ -313,6 +325,12 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.packages = packages.digests();
     self.draining = drain.on();
     return self;
+}
+
+std::string App::Impl::advertised() const {
+    const std::string own = internal ? internal->address() : config.listen;
+    if (!config.advertise.ends_with(":0")) return config.advertise.empty() ? own : config.advertise;
+    return reachable_host(config) + own.substr(own.rfind(':'));
 }
 
 bool App::Impl::package_in_use(const Digest& digest) const {

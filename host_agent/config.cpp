@@ -2,19 +2,24 @@
 
 namespace longhaul::host_agent {
 
-Result<Config> read_config(const ConfigDocument& document) {
+Result<Config> read_config(ConfigReader& reader) {
     using std::chrono::hours;
     using std::chrono::milliseconds;
     using std::chrono::minutes;
     using std::chrono::seconds;
     Config config;
-    ConfigReader reader(document);
     reader.text("data_dir", config.data_dir);
     reader.text("host_id", config.host_id);
-    reader.text("listen", config.listen);
-    reader.text("admin_listen", config.admin_listen);
-    reader.text("status_service", config.status_service);
-    reader.text("secret", config.secret);
+    reader.address("listen", config.listen);
+    reader.optional_address("admin_listen", config.admin_listen);
+    reader.optional_address("advertise", config.advertise);
+    const bool is_wildcard =
+        config.listen.starts_with("0.0.0.0:") || config.listen.starts_with("[::]:");
+    if (is_wildcard && config.advertise.empty())
+        reader.problem("advertise", "is needed where listen is a wildcard: nobody can call that");
+    reader.address("status_service", config.status_service);
+    reader.secret("secret", config.secret);
+    reader.guarded("listen", config.listen, config.secret);
     reader.text("blob_dir", config.blob_dir);
     reader.text("runtime_agent", config.runtime_agent);
     reader.text("function_path", config.function_path);

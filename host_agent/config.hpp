@@ -14,6 +14,9 @@ struct Config {
     std::string host_id{};                  // "" = kept in data_dir, made at the first start
     std::string listen = "127.0.0.1:7090";  // internal
     std::string admin_listen = "127.0.0.1:7091";
+    // What gateways are told, where that is not `listen`; port 0 = that of the listener. Instances
+    // listen on the same IP.
+    std::string advertise{};
     std::string status_service = "127.0.0.1:7080";
     std::string secret{};         // of the cluster; "" = no check
     std::string blob_dir{};       // of the directory blob store
@@ -60,7 +63,7 @@ struct Config {
     Duration stop_timeout = std::chrono::seconds(5);  // of handlers, at the end
 };
 
-// Reads every member but data_dir's siblings that flags set; all problems in one message.
-[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+// Reads everything and ends the reading: all problems in one message.
+[[nodiscard]] Result<Config> read_config(ConfigReader& reader);
 
 }  // namespace longhaul::host_agent

@@ -22,9 +22,9 @@ net::ServerOptions control_options(const Config& config) {
     return options;
 }
 
-net::ServerOptions tcp_options(std::string name) {
+net::ServerOptions tcp_options(std::string name, std::string address) {
     net::ServerOptions options;
-    options.address = "127.0.0.1:0";
+    options.address = std::move(address);
     options.name = std::move(name);
     options.limits.connections_max = 64;
     options.limits.header_bytes_max = kHeaderMax;
@@ -47,8 +47,10 @@ boost::asio::awaitable<Result<void>> run_app(boost::asio::any_io_executor execut
                                              const Config& config) {
     Agent agent(executor, clock, logger, config);
     net::Server control(executor, clock, logger, control_options(config), control_routes(agent));
-    net::Server data(executor, clock, logger, tcp_options("data"), data_routes(agent));
-    net::Server runtime(executor, clock, logger, tcp_options("runtime"), runtime_routes(agent));
+    net::Server data(executor, clock, logger, tcp_options("data", config.data_listen),
+                     data_routes(agent));
+    net::Server runtime(executor, clock, logger, tcp_options("runtime", "127.0.0.1:0"),
+                        runtime_routes(agent));
     net::StopSignal signal(executor);
     net::TaskGroup tasks(executor, logger);
 

@@ -123,6 +123,8 @@ constexpr std::array kFlags{
          text<&Config::host_socket>},
     Flag{"control-socket", "PATH", "unix socket to serve (required)",
          text<&Config::control_socket>},
+    Flag{"data-listen", "ADDRESS", "where gateways send runs (default 127.0.0.1:0)",
+         text<&Config::data_listen>},
     Flag{"log-dir", "DIR", "where log files go, exists (required)", text<&Config::log_directory>},
     Flag{"store-dir", "DIR", "where results go, exists (required)", text<&Config::store_directory>},
     Flag{"secret-fd", "N", "descriptor with the per-instance secret (required)", secret_fd},

@@ -21,6 +21,7 @@ struct Config {
     std::string directory;       // of the instance; the runner and the function's work/ go here
     std::string host_socket;     // unix socket of the host agent
     std::string control_socket;  // unix socket to serve
+    std::string data_listen = "127.0.0.1:0";  // TCP, for gateways: guarded by the token of a run
     std::string log_directory;
     std::string store_directory;  // results
     std::string secret;           // per instance, read from an inherited descriptor

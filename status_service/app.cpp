@@ -62,6 +62,7 @@ struct App::Impl {
     Result<void> start();
     asio::awaitable<void> stop();
     asio::awaitable<void> keep_time();
+    [[nodiscard]] MetricSamples metrics() const;
 
     const asio::any_io_executor executor;
     const Ports ports;
@@ -72,6 +73,7 @@ struct App::Impl {
     net::TaskGroup tasks;
     std::unique_ptr<net::Server> internal;
     std::unique_ptr<net::Server> admin;
+    std::function<MetricSamples()> more_metrics;
     bool started = false;
     bool stopping = false;
 };
@@ -89,7 +91,7 @@ Result<void> App::Impl::start() {
         for_admins.address = config.admin_listen;
         for_admins.name = "admin";
         net::AdminSources sources;
-        sources.metrics = [this] { return collect(projection); };
+        sources.metrics = [this] { return metrics(); };
         sources.not_ready = [this]() -> std::optional<std::string> {
             if (stopping) return "stopping";
             return std::nullopt;
@@ -102,6 +104,14 @@ Result<void> App::Impl::start() {
     started = true;
     logger.info("started", {{"address", internal->address()}});
     return {};
+}
+
+MetricSamples App::Impl::metrics() const {
+    MetricSamples samples = collect(projection);
+    if (!more_metrics) return samples;
+    MetricSamples more = more_metrics();
+    samples.insert(samples.end(), more.begin(), more.end());
+    return samples;
 }
 
 asio::awaitable<void> App::Impl::stop() {
@@ -134,7 +144,10 @@ const std::string& App::admin_address() const {
     static const std::string kNone;
     return impl_->admin ? impl_->admin->address() : kNone;
 }
-MetricSamples App::metrics() const { return collect(impl_->projection); }
+MetricSamples App::metrics() const { return impl_->metrics(); }
+void App::add_metrics(std::function<MetricSamples()> source) {
+    impl_->more_metrics = std::move(source);
+}
 
 std::optional<std::string> App::not_ready() const {
     if (impl_->stopping) return "stopping";

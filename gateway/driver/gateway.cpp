@@ -236,6 +236,13 @@ void Gateway::take_host_announcement(std::string_view payload) {
     });
 }
 
+void Gateway::load_hosts(const std::vector<wire::HostAnnouncement>& hosts) {
+    for (const wire::HostAnnouncement& host : hosts)
+        step([&host](Scheduler& scheduler, TimePoint now, Outcome& out) {
+            scheduler.host_news(now, to_news(host), out);
+        });
+}
+
 void Gateway::take_status_batch(std::string_view payload) {
     const auto batch = wire::decode<wire::StatusBatch>(payload);
     if (!batch) {

@@ -24,6 +24,10 @@
 #include <utility>
 #include <vector>
 
+namespace longhaul::wire {
+struct HostAnnouncement;
+}
+
 namespace longhaul::gateway {
 
 struct GatewayLimits {
@@ -141,6 +145,8 @@ public:
 
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);
+    // What a status service knows, at the start: as if each had just announced itself.
+    void load_hosts(const std::vector<wire::HostAnnouncement>& hosts);
 
     [[nodiscard]] const Scheduler& scheduler() const { return scheduler_; }
     [[nodiscard]] EventFeed& events() { return events_; }

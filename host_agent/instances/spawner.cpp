@@ -59,6 +59,8 @@ std::vector<std::string> agent_words(const SpawnSettings& settings, const std::s
         settings.host_socket,
         "--control-socket",
         control,
+        "--data-listen",
+        settings.data_listen,
         "--log-dir",
         settings.log_dir,
         "--store-dir",

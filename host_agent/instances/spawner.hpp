@@ -21,8 +21,9 @@ struct SpawnSettings {
     std::string instances_dir;
     std::string log_dir;
     std::string result_dir;
-    std::string host_socket;    // path of our unix socket for runtime agents
-    std::string function_path;  // "" = the runtime agent's default
+    std::string data_listen = "127.0.0.1:0";  // where instances take their runs
+    std::string host_socket;                  // path of our unix socket for runtime agents
+    std::string function_path;                // "" = the runtime agent's default
     std::uint32_t uid_first = 0;
     std::uint32_t uid_count = 0;
     std::uint32_t pids_max = 0;

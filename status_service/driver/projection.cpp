@@ -112,6 +112,8 @@ TimePoint Projection::heard_at(const HostId& host) const {
     return place == registry_.hosts().end() ? TimePoint{} : place->second.heard_at;
 }
 
+Duration Projection::silence(const HostId& host) const { return clock_.now() - heard_at(host); }
+
 wire::StatusAnswer Projection::last_known(const wire::StatusQuery& query) const {
     wire::StatusAnswer answer;
     for (const wire::AttemptKey& key : query.keys) {

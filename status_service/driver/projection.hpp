@@ -36,6 +36,7 @@ public:
     // The last announcement of each host.
     [[nodiscard]] std::vector<wire::HostAnnouncement> hosts() const;
     [[nodiscard]] TimePoint heard_at(const HostId& host) const;
+    [[nodiscard]] Duration silence(const HostId& host) const;
 
     // What was last heard of each key; nothing of it is the truth.
     [[nodiscard]] wire::StatusAnswer last_known(const wire::StatusQuery& query) const;

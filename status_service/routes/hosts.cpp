@@ -7,6 +7,7 @@ Answer hosts(const Handles& handles, net::Request&) {
     for (const wire::HostAnnouncement& host : handles.projection.hosts()) {
         wire::Json item = wire::to_json(host);
         item.set("heard_at", format_rfc3339(handles.projection.heard_at(host.host)));
+        item.set("heard_ms_ago", to_ms(handles.projection.silence(host.host)));
         items.push(std::move(item));
     }
     wire::Json answer = wire::Json::object();

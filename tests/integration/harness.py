@@ -40,6 +40,12 @@ def limit(seconds):
     return mark
 
 
+def only_dev(test):
+    """Marks a test that is about `longhaul dev` itself: its files, flags, its one process."""
+    test.forms = ('dev',)
+    return test
+
+
 def until(question, what, timeout=20.0):
     """Asks until the answer is true, and returns it. It is asked every few milliseconds."""
     deadline = time.monotonic() + timeout
@@ -85,7 +91,13 @@ def tar_of(files):
 
 
 class Dev:
-    """One `longhaul dev` and its folder; it may be ended and started again."""
+    """One `longhaul dev` and its folder; it may be ended and started again.
+
+    cluster_form.ClusterForm is the same for programs of their own.
+    """
+
+    form = 'dev'
+    host_count = 1
 
     def __init__(self, arguments=()):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -135,6 +147,9 @@ class Dev:
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
+
+    def why_ended(self):
+        return f'`longhaul dev` ended with {self.process.returncode}'
 
     def send(self, number):
         self.process.send_signal(number)

@@ -233,8 +233,9 @@ def test_events_as_a_stream_end_with_the_run_and_resume(dev):
 
 def test_hosts(dev):
     hosts = dev.request('GET', '/v1/hosts').json()['hosts']
-    equal(len(hosts), 1, 'hosts')
-    assert hosts[0]['reachable'] and hosts[0]['capacity']['memory_mb'] > 0, hosts
+    equal(len(hosts), dev.host_count, 'hosts')
+    for host in hosts:
+        assert host['reachable'] and host['capacity']['memory_mb'] > 0, host
 
 
 def test_status_never_goes_back(dev):
