@@ -8,8 +8,9 @@ import subprocess
 import threading
 
 import harness
-from harness import ROOT, Skip, equal, limit, until
+from harness import ROOT, Skip, equal, limit, only_dev, until
 
+FORMS = ('dev', 'cluster')
 CLIENT = os.path.join(ROOT, 'tests', 'integration', 'events_client.js')
 OPERATOR = os.path.join(ROOT, 'tests', 'integration', 'nats_operator.js')
 PACKAGES = ('nats@2.29.3', 'cloudevents@8.0.3')
@@ -73,6 +74,30 @@ class Nats:
     def kill_9(self):
         self.process.kill()
         self.process.wait()
+
+
+class ClusterNats:
+    """The nats-server of a cluster, which ends with it."""
+
+    def __init__(self, fresh):
+        self.address = fresh.cluster.address('nats')
+
+    def url(self):
+        return 'nats://' + self.address
+
+    def kill_9(self):
+        pass
+
+
+def start_with_events(fresh):
+    """Starts the system in its form and returns its nats-server."""
+    if fresh.form == 'cluster':
+        fresh.start()
+        return ClusterNats(fresh)
+    nats = Nats(fresh.base)
+    with_events(fresh, nats)
+    fresh.start()
+    return nats
 
 
 def with_events(dev, nats, *settings):
@@ -139,11 +164,9 @@ class Listener:
 @limit(240)
 def test_a_subscriber_hears_every_change_in_order(fresh):
     folder = modules()
-    nats = Nats(fresh.base)
+    nats = start_with_events(fresh)
     listener = Listener(folder, nats)
     try:
-        with_events(fresh, nats)
-        fresh.start()
         fresh.shell('good', 'echo done')
         fresh.shell('bad', 'exit 3')
         labels = {'Invocation-Label': 'team=blue'}
@@ -169,6 +192,7 @@ def test_a_subscriber_hears_every_change_in_order(fresh):
         nats.kill_9()
 
 
+@only_dev
 @limit(240)
 def test_a_subscriber_that_was_away_misses_nothing_with_a_stream(fresh):
     folder = modules()
@@ -203,6 +227,7 @@ def test_a_subscriber_that_was_away_misses_nothing_with_a_stream(fresh):
         nats.kill_9()
 
 
+@only_dev
 @limit(240)
 def test_a_creds_file_opens_a_server_that_asks_for_one(fresh):
     folder = modules()
