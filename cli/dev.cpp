@@ -1,11 +1,13 @@
 // `longhaul dev`: gateway, status service and host agent in one process, joined by the in-process
-// bus; HTTP between them stays loopback HTTP, runtime agents are real child processes.
+// bus; HTTP between them stays loopback HTTP, runtime agents are real child processes. With
+// gateway.nats.urls lifecycle events go to NATS; what the parts tell each other stays in here.
 #include "cli/dev.hpp"
 
 #include "gateway/app.hpp"
 #include "host_agent/app.hpp"
 #include "longhaul/blob/directory_blob_store.hpp"
 #include "longhaul/crypto/random.hpp"
+#include "longhaul/nats/event_sink.hpp"
 #include "longhaul/net/client.hpp"
 #include "longhaul/net/shutdown.hpp"
 #include "longhaul/net/task_group.hpp"
@@ -152,12 +154,16 @@ public:
           peer_(io.get_executor(), with_secret(configs_.host.secret)),
           blobs_(disk_, workers_, {configs_.host.blob_dir}),
           signals_(io.get_executor()),
+          nats_(io.get_executor(), clock_, logger.named("nats"), configs_.gateway.nats),
+          events_(nats_, clock_, logger.named("events"), configs_.gateway.event_sink),
           gateway_(io.get_executor(), clock_, random_, bus_, configs_.gateway,
-                   logger.named("gateway"), storage_failed),
+                   logger.named("gateway"), storage_failed, publishes() ? &events_ : nullptr),
           status_(io.get_executor(), {clock_, bus_}, configs_.status,
                   logger.named("status_service")),
           executor_(io.get_executor()),
-          logger_(logger) {}
+          logger_(logger) {
+        if (publishes()) gateway_.add_metrics([this] { return nats_.metrics(); });
+    }
 
     // The story: start in the order in which they need each other, tell where, wait for a signal,
     // stop in the reverse order.
@@ -173,6 +179,7 @@ public:
         co_await gateway_.stop();
         if (host_) co_await host_->stop();
         co_await status_.stop();
+        co_await nats_.close();
         std::error_code ignored;
         std::filesystem::remove(ready_file(), ignored);
         // What is left are timers of idle connections, which nobody waits for.
@@ -180,7 +187,13 @@ public:
     }
 
 private:
+    [[nodiscard]] bool publishes() const {
+        return configs_.gateway.publish_events && !configs_.gateway.nats.urls.empty();
+    }
+
     boost::asio::awaitable<Result<void>> start() {
+        if (publishes())
+            if (auto opened = nats_.open(); !opened) co_return opened.error();
         auto gateway = co_await gateway_.start();
         if (!gateway) co_return gateway.error();
         auto status = co_await status_.start();
@@ -259,6 +272,8 @@ private:
     net::HttpPeer peer_;
     blob::DirectoryBlobStore blobs_;
     net::StopSignal signals_;
+    nats::NatsBus nats_;
+    nats::NatsEventSink events_;
     gateway::App gateway_;
     status_service::App status_;
     std::unique_ptr<host_agent::App> host_;  // once the status service has an address

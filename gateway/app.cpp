@@ -48,7 +48,7 @@ BodyLimits upload_limits(const Config& config) {
 struct App::Parts {
     Parts(boost::asio::any_io_executor executor_, port::Clock& clock_, port::Random& random_,
           port::Bus& bus_, const Config& config_, Logger logger_,
-          std::function<void(const Error&)> on_failure_)
+          std::function<void(const Error&)> on_failure_, port::EventSink* event_sink)
         : executor(executor_),
           clock(clock_),
           random(random_),
@@ -61,7 +61,10 @@ struct App::Parts {
           blobs(disk, workers, {config_.blob_dir}),
           bodies(config_.data_dir + "/bodies", disk, workers, random_, config_.bodies),
           uploads(config_.data_dir + "/uploads", disk, workers, random_, upload_limits(config_)),
-          loops(executor_, logger) {}
+          event_cursor(disk, workers, config_.data_dir + "/events.position"),
+          loops(executor_, logger) {
+        if (event_sink) event_outlet.emplace(EventOutlet{*event_sink, event_cursor});
+    }
 
     [[nodiscard]] Result<void> open_storage();
     [[nodiscard]] Result<void> listen();
@@ -86,6 +89,8 @@ struct App::Parts {
     blob::DirectoryBlobStore blobs;
     BodyStore bodies;
     BodyStore uploads;
+    EventCursor event_cursor;
+    std::optional<EventOutlet> event_outlet;
     net::TaskGroup loops;
     std::unique_ptr<journal::FileJournal> journal;
     std::unique_ptr<View> view;
@@ -113,10 +118,10 @@ Result<void> App::Parts::open_storage() {
     if (!opened_view) return opened_view.error();
     view = std::move(*opened_view);
 
-    gateway.emplace(
-        executor,
-        GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies, uploads},
-        config.limits, logger, on_failure);
+    gateway.emplace(executor,
+                    GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies,
+                                 uploads, event_outlet ? &*event_outlet : nullptr},
+                    config.limits, logger, on_failure);
     return {};
 }
 
@@ -153,7 +158,9 @@ MetricSamples App::Parts::all_metrics() const {
 }
 
 void App::Parts::resync() {
-    if (config.status_service.empty() || stopping || !gateway) return;
+    if (stopping || !gateway) return;
+    gateway->resync();
+    if (config.status_service.empty()) return;
     if (!std::exchange(reading_registry, true)) loops.start("registry", read_registry());
 }
 
@@ -184,9 +191,9 @@ boost::asio::awaitable<void> App::Parts::read_registry() {
 
 App::App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
          port::Bus& bus, const Config& config, Logger logger,
-         std::function<void(const Error&)> on_storage_failure)
+         std::function<void(const Error&)> on_storage_failure, port::EventSink* event_sink)
     : parts_(std::make_unique<Parts>(executor, clock, random, bus, config, std::move(logger),
-                                     std::move(on_storage_failure))) {}
+                                     std::move(on_storage_failure), event_sink)) {}
 
 App::~App() = default;
 

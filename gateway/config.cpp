@@ -42,6 +42,19 @@ void read_storage(ConfigReader& reader, Config& config) {
     reader.integer("workers", config.workers, 1, 256, "threads");
 }
 
+void read_events(ConfigReader& reader, Config& config) {
+    EventLimits& events = config.limits.events;
+    reader.boolean("events.publish", config.publish_events);
+    reader.text("events.source", events.source);
+    if (events.source.empty()) reader.problem("events.source", "must not be empty");
+    reader.integer("events.backlog_max", events.backlog_max, 1, 10'000'000, "events");
+    reader.bytes("events.backlog_bytes_max", events.backlog_bytes_max, 1u << 20, 64ull << 30);
+    reader.integer("events.batch_max", events.batch_max, 1, 10'000, "events");
+    reader.duration("events.retry_after", events.retry_after, 10ms, 5min);
+    reader.duration("events.cursor_every", events.cursor_every, 10ms, 5min);
+    nats::read_event_sink_options(reader, config.event_sink);
+}
+
 }  // namespace
 
 Result<Config> read_config(ConfigReader& reader) {
@@ -59,6 +72,7 @@ Result<Config> read_config(ConfigReader& reader) {
     nats::read_nats_options(reader, config.nats);
     read_limits(reader, config);
     read_storage(reader, config);
+    read_events(reader, config);
     if (auto done = reader.finish(); !done) return done.error();
     if (config.blob_dir.empty()) config.blob_dir = config.data_dir + "/blobs";
     return config;

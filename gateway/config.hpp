@@ -6,7 +6,7 @@
 #include "gateway/routes/api.hpp"
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
-#include "longhaul/nats/nats_options.hpp"
+#include "longhaul/nats/event_sink.hpp"
 
 #include <cstdint>
 #include <string>
@@ -22,7 +22,9 @@ struct Config {
     std::string status_service = "127.0.0.1:7080";  // whose hosts are read at the start; "" = none
     std::string blob_dir{};  // of the directory blob store; "" = data_dir/blobs
 
-    nats::NatsOptions nats{};  // the bus; without urls: what is pushed to the internal listener
+    nats::NatsOptions nats{};    // the bus; without urls: what is pushed to the internal listener
+    bool publish_events = true;  // lifecycle events, where there is NATS
+    nats::EventSinkOptions event_sink{};
 
     GatewayLimits limits{};
     ApiOptions api{};

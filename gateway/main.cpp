@@ -1,6 +1,7 @@
 // gateway: HTTP in, durable, dispatched to host agents. Runs until a signal, or until storage
 // fails.
 #include "gateway/app.hpp"
+#include "longhaul/nats/event_sink.hpp"
 #include "longhaul/nats/nats_bus.hpp"
 #include "longhaul/program/service.hpp"
 #include "longhaul/system/clock.hpp"
@@ -36,8 +37,14 @@ public:
           nats_bus_(config.nats.urls.empty() ? nullptr
                                              : std::make_unique<nats::NatsBus>(
                                                    io.get_executor(), clock_, logger, config.nats)),
-          app_(io.get_executor(), clock_, random_, bus(), config, logger,
-               [](const Error& error) { program::storage_failed("gateway", error); }) {
+          events_(nats_bus_ && config.publish_events
+                      ? std::make_unique<nats::NatsEventSink>(*nats_bus_, clock_, logger,
+                                                              config.event_sink)
+                      : nullptr),
+          app_(
+              io.get_executor(), clock_, random_, bus(), config, logger,
+              [](const Error& error) { program::storage_failed("gateway", error); },
+              events_.get()) {
         if (nats_bus_) app_.add_metrics([this] { return nats_bus_->metrics(); });
     }
 
@@ -71,6 +78,7 @@ private:
     system::SystemRandom random_;
     system::LocalBus local_bus_;
     std::unique_ptr<nats::NatsBus> nats_bus_;
+    std::unique_ptr<nats::NatsEventSink> events_;
     bool nats_open_ = false;
     gateway::App app_;
 };

@@ -151,6 +151,15 @@ void Scheduler::host_batch(TimePoint now, const HostId& host, Epoch epoch,
     if (what.room) grant(now, out);
 }
 
+void Scheduler::ask_all(TimePoint now, Outcome& out) {
+    last_now_ = now;
+    for (const auto& [id, host] : hosts_.all()) {
+        if (host.attempts.empty()) continue;
+        hosts_.ask(id, Question::snapshot);
+        out.effects.push_back(AskEffect{id});
+    }
+}
+
 void Scheduler::host_silent(TimePoint now, const HostId& host) {
     hosts_.put_off(host, now + limits_.ask_again);
 }

@@ -115,6 +115,8 @@ public:
     // The host knows that the attempt is fenced.
     void fence_told(TimePoint now, const HostId& host, const InvocationId& id,
                     AttemptNumber attempt, Outcome& out);
+    // News may have been missed: asks every host that has attempts of ours.
+    void ask_all(TimePoint now, Outcome& out);
     // The question could not be asked: ask again later.
     void host_silent(TimePoint now, const HostId& host);
     // An order to drain is on its way to the host: from now on no slot is granted there, until

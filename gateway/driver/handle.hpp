@@ -8,10 +8,10 @@
 
 #include "gateway/driver/dispatcher.hpp"
 #include "gateway/driver/event_feed.hpp"
+#include "gateway/driver/event_publisher.hpp"
 #include "gateway/driver/feeder.hpp"
 #include "gateway/driver/group_commit.hpp"
 #include "gateway/driver/watches.hpp"
-#include "longhaul/base/metrics.hpp"
 #include "longhaul/port/blob_store.hpp"
 #include "longhaul/port/bus.hpp"
 
@@ -38,6 +38,7 @@ struct GatewayLimits {
     Duration purge_every = std::chrono::minutes(1);
     Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
     Duration instances_wait = std::chrono::seconds(3);    // for hosts to name their instances
+    EventLimits events{};                                 // where there is an outlet for them
 };
 
 // The ports and stores that main() built; all outlive the gateway.
@@ -51,7 +52,8 @@ struct GatewayPorts {
     port::BlobStore& blobs;
     View& view;
     BodyStore& bodies;
-    BodyStore& uploads;  // packages on their way into the blob store
+    BodyStore& uploads;                   // packages on their way into the blob store
+    const EventOutlet* events = nullptr;  // of lifecycle events, if anybody wants them
 };
 
 struct SubmitInput {
@@ -171,6 +173,8 @@ public:
     // Every instance of every host, asked now; what is not answered within limits.instances_wait is
     // left out, and said so.
     boost::asio::awaitable<InstanceList> instances();
+    // Something may have been missed: asks every host for what it has.
+    void resync();
 
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);
@@ -191,6 +195,9 @@ private:
 
     // recovery.cpp
     boost::asio::awaitable<Result<void>> recover();
+    [[nodiscard]] Result<void> replay_from(port::Position applied,
+                                           std::vector<PositionedRecord>& tail);
+    void republish(const PositionedRecord& positioned);
 
     // gateway.cpp
     port::Position step(const StepBody& body);
@@ -227,6 +234,7 @@ private:
     Feeder feeder_;
     Watches watches_;
     EventFeed events_;
+    std::optional<EventPublisher> publisher_;
     Dispatcher dispatcher_;
     net::Notifier timers_changed_;
     std::vector<std::unique_ptr<port::Subscription>> subscriptions_;

@@ -50,6 +50,7 @@ MetricSamples Gateway::metrics() const {
         gauge("longhaul_view_backlog", "Records that the view has not applied", feeder_.backlog()),
         gauge("longhaul_hosts", "Hosts known", scheduler_.hosts().all().size()),
     };
+    if (publisher_) publisher_->add_metrics(samples);
     for (const auto& [state, count] : counters_.ends) {
         MetricSample ended =
             counter("longhaul_invocations_ended_total", "Invocations ended, by state", count);

@@ -13,13 +13,14 @@ import harness
 ENVIRONMENT = {'npm_config_nodedir': '/usr', 'npm_config_update_notifier': 'false'}
 
 
-def installed(name, version, tools=()):
-    """The folder whose node_modules has the package; raises harness.Skip."""
+def installed(packages, tools=()):
+    """The folder whose node_modules has the packages ("name@version"); raises harness.Skip."""
+    name = ' '.join(packages)
     for tool in ('node', 'npm', *tools):
         if shutil.which(tool) is None:
             raise harness.Skip(f'npm {name} cannot be installed: {tool} is not there')
     build = os.path.dirname(os.path.dirname(os.path.abspath(harness.binary())))
-    folder = os.path.join(build, 'npm', f'{name.replace("/", "+")}-{version}')
+    folder = os.path.join(build, 'npm', name.replace('/', '+').replace(' ', '_'))
     done = os.path.join(folder, 'installed')
     if os.path.exists(done):
         return folder
@@ -28,11 +29,11 @@ def installed(name, version, tools=()):
     with open(log, 'wb') as out:
         code = subprocess.run(
             ['npm', 'install', '--prefix', folder, '--no-audit', '--no-fund',
-             '--foreground-scripts', f'{name}@{version}'],
+             '--foreground-scripts', *packages],
             env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             check=False).returncode
     if code != 0:
-        raise harness.Skip(f'npm {name} {version} cannot be installed: {last_line(log)} ({log})')
+        raise harness.Skip(f'npm {name} cannot be installed: {last_line(log)} ({log})')
     with open(done, 'w', encoding='utf-8'):
         return folder
 

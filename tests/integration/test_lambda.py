@@ -45,7 +45,7 @@ exports.stream = awslambda.streamifyResponse(async (event, out) => {
 
 def files():
     """The package: the app, and of the client what it needs to run."""
-    root = npm_package.installed(NAME, VERSION, TOOLS)
+    root = npm_package.installed([f'{NAME}@{VERSION}'], TOOLS)
     client = f'node_modules/{NAME}'
     found = {'app.js': APP}
     for place in ('package.json', 'bin', 'dist'):

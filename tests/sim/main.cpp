@@ -26,6 +26,7 @@ constexpr const char* kMustHappen[] = {
     "starts repeated",
     "results fetched",
     "results checked",
+    "events published",
     "runs found when asked",
     "ends found when asked",
     "snapshots by pages",

@@ -132,6 +132,9 @@ private:
 [[nodiscard]] Result<void> check_address(std::string_view text);
 [[nodiscard]] bool is_loopback(std::string_view address);
 
+// "nats://user:secret@host" as "nats://host": what may be shown of a URL; other text as it is.
+[[nodiscard]] std::string without_user(std::string_view url);
+
 [[nodiscard]] Result<std::uint64_t> parse_bytes(std::string_view text);
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);  // "6MiB"
 

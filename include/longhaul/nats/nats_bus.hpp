@@ -49,6 +49,8 @@ public:
     // Errc::invalid_argument: no subject. Errc::too_large: over the server's max_payload.
     // Errc::unavailable: not connected, or over what may wait for the socket.
     [[nodiscard]] Result<void> publish(std::string subject, std::string payload) override;
+    // The same, with headers.
+    [[nodiscard]] Result<void> send(NatsMessage message);
     // Over every connection; also before open() and while there is none.
     [[nodiscard]] Result<std::unique_ptr<port::Subscription>> subscribe(std::string pattern,
                                                                         Handler handler) override;

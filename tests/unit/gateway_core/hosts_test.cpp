@@ -158,6 +158,15 @@ TEST_CASE("a question that could not be asked is asked again") {
     CHECK(bed.said<AskEffect>());
 }
 
+TEST_CASE("after news may have been missed every host with attempts is asked, and no other") {
+    HostBed bed;
+    bed.host("h2");
+    bed.step([&] { bed.scheduler->ask_all(bed.now, bed.out); });
+    REQUIRE(bed.effects<AskEffect>().size() == 1);
+    CHECK(bed.effects<AskEffect>()[0].host == HostId{"h1"});
+    CHECK(bed.nothing_changed());
+}
+
 TEST_CASE("a stop that a restarted host does not know is sent again, as a fence") {
     HostBed bed;
     REQUIRE(bed.cancel(bed.id));

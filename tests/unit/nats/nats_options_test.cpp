@@ -47,6 +47,15 @@ TEST_CASE("a secret in a URL is not shown") {
     NatsOptions options;
     options.urls = {"nats://user:secret@a:4222", "tls://b:4222"};
     CHECK(shown_urls(options) == "nats://a:4222,tls://b:4222");
+
+    const auto document =
+        parse_toml("[nats]\nurls = [\"nats://user:secret@a:4222\"]\n", "l.toml").value();
+    ConfigReader reader{document};
+    read_nats_options(reader, options);
+    REQUIRE(reader.finish());
+    CHECK(options.urls.front() == "nats://user:secret@a:4222");
+    for (const auto& setting : reader.settings())
+        CHECK(setting.value.find("secret") == std::string::npos);
 }
 
 }  // namespace longhaul::nats

@@ -103,7 +103,7 @@ std::string quoted(std::string_view text) {
 
 std::string quoted_list(const std::vector<std::string>& items) {
     std::vector<std::string> words;
-    for (const std::string& item : items) words.push_back(quoted(item));
+    for (const std::string& item : items) words.push_back(quoted(without_user(item)));
     return fmt::format("[{}]", fmt::join(words, ", "));
 }
 
@@ -374,6 +374,14 @@ void ConfigReader::problem_at(const ConfigDocument::Value& value, std::string_vi
                               std::string_view what) {
     const std::string_view separator = value.origin.empty() ? "" : ": ";
     problems_.push_back(fmt::format("{}{}{} {}", value.origin, separator, name, what));
+}
+
+std::string without_user(std::string_view url) {
+    const auto scheme = url.find("://");
+    const auto at = url.rfind('@');
+    if (scheme == std::string_view::npos || at == std::string_view::npos || at < scheme)
+        return std::string(url);
+    return fmt::format("{}://{}", url.substr(0, scheme), url.substr(at + 1));
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {

@@ -152,7 +152,7 @@ LinkEvents NatsBus::State::make_events() {
     events.failed = [post](std::string why) {
         post([why = std::move(why)](State& self) { self.connect_failed(why); });
     };
-    events.renewed = [post] { post([](State& self) { self.resynchronise(); }); };
+    events.missed = [post] { post([](State& self) { self.resynchronise(); }); };
     events.ended = [post] {
         post([](State& self) {
             self.link_ended = true;
@@ -342,19 +342,23 @@ void NatsBus::on_reconnected(std::function<void()> observer) {
 }
 
 Result<void> NatsBus::publish(std::string subject, std::string payload) {
+    return send(NatsMessage{std::move(subject), std::move(payload)});
+}
+
+Result<void> NatsBus::send(NatsMessage message) {
     State& state = *state_;
     const auto refuse = [&state](Errc code, std::string why) {
         ++state.counters.refused;
         return make_error(code, std::move(why));
     };
-    if (!system::is_subject(subject))
-        return refuse(Errc::invalid_argument, fmt::format("'{}' is no subject", subject));
+    if (!system::is_subject(message.subject))
+        return refuse(Errc::invalid_argument, fmt::format("'{}' is no subject", message.subject));
     if (!state.is_connected) return refuse(Errc::unavailable, "NATS is not connected");
-    if (payload.size() > state.payload_max)
+    if (message.payload.size() > state.payload_max)
         return refuse(Errc::too_large,
                       fmt::format("a message of {} bytes is over the server's limit of {}",
-                                  payload.size(), state.payload_max));
-    auto taken = state.link->publish(NatsMessage{std::move(subject), std::move(payload)});
+                                  message.payload.size(), state.payload_max));
+    auto taken = state.link->publish(std::move(message));
     ++(taken ? state.counters.published : state.counters.refused);
     return taken;
 }
@@ -399,6 +403,8 @@ boost::asio::awaitable<Result<std::vector<std::string>>> NatsBus::request_all(
         const std::uint64_t token = state->next_request++;
         asked.end = state->next_request;
         state->requests.emplace(token, std::pair(batch, index));
+        if (messages[index].payload.size() > state->payload_max)
+            co_return make_error(Errc::too_large, "a request is over the server's limit");
         messages[index].reply = state->answers_prefix + std::to_string(token);
         auto taken = state->link->publish(std::move(messages[index]));
         if (!taken) co_return taken.error();

@@ -131,6 +131,7 @@ struct NatsLink::Impl {
     std::size_t outgoing_bytes = 0;
     LinkCounters counters;
     std::optional<std::string> broken;  // why the connection has to go
+    bool missed = false;                // nats.c had to drop messages
     bool up = false;                    // commands are performed
     bool closed = false;                // nats.c has called back for the last time
     bool stopping = false;
@@ -147,10 +148,14 @@ void NatsLink::Impl::on_closed(natsConnection*, void* closure) {
     self.wake.notify_all();
 }
 
-void NatsLink::Impl::on_error(natsConnection*, natsSubscription*, natsStatus, void* closure) {
+void NatsLink::Impl::on_error(natsConnection*, natsSubscription*, natsStatus status,
+                              void* closure) {
     auto& self = *static_cast<Impl*>(closure);
     const std::lock_guard lock{self.mutex};
     ++self.counters.errors;
+    if (status != NATS_SLOW_CONSUMER) return;
+    self.missed = true;
+    self.wake.notify_all();
 }
 
 void NatsLink::Impl::run() {
@@ -261,17 +266,26 @@ std::string NatsLink::Impl::connected_url() const {
 std::string NatsLink::Impl::serve() {
     while (true) {
         std::deque<Command> taken;
+        bool was_missed = false;
+        bool is_last = false;
         {
             std::unique_lock lock{mutex};
-            wake.wait(lock, [this] { return stopping || broken || !commands.empty(); });
+            wake.wait(lock, [this] { return stopping || broken || missed || !commands.empty(); });
             if (broken) return *broken;
-            if (commands.empty()) return "stopping";
+            was_missed = std::exchange(missed, false);
+            is_last = stopping && commands.empty();
             taken.swap(commands);
             outgoing = 0;
             outgoing_bytes = 0;
         }
+        if (is_last) break;
         perform_all(taken);
+        if (was_missed) events.missed();
     }
+    // A socket that is closed with something unread is reset, and takes with it what the server has
+    // not read: so it answers first.
+    (void)natsConnection_FlushTimeout(connection, milliseconds(options.connect_timeout));
+    return "stopping";
 }
 
 void NatsLink::Impl::perform_all(const std::deque<Command>& taken) {
@@ -304,7 +318,7 @@ void NatsLink::Impl::perform(const Command& command) {
         if (status == NATS_OK)
             status = natsConnection_FlushTimeout(connection, milliseconds(options.connect_timeout));
         check(status);
-        if (status == NATS_OK) events.renewed();
+        if (status == NATS_OK) events.missed();
     }
 }
 

@@ -30,7 +30,7 @@ struct LinkEvents {
     std::function<void(std::string url, std::uint64_t payload_max)> up;
     std::function<void(std::string why)> down;    // the connection that was up is lost
     std::function<void(std::string why)> failed;  // a try to connect
-    std::function<void()> renewed;                // a subscription, by renew()
+    std::function<void()> missed;                 // a subscription was renewed, or nats.c dropped
     std::function<void()> ended;                  // after stop(): only join() is left to do
 };
 

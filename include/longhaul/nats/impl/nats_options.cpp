@@ -1,7 +1,5 @@
 #include "longhaul/nats/nats_options.hpp"
 
-#include <algorithm>
-
 namespace longhaul::nats {
 namespace {
 
@@ -53,10 +51,7 @@ std::string shown_urls(const NatsOptions& options) {
     std::string shown;
     for (const std::string& url : options.urls) {
         if (!shown.empty()) shown += ',';
-        const auto at = url.rfind('@');
-        const auto scheme = url.find("://");
-        const bool has_secret = at != std::string::npos && scheme != std::string::npos;
-        shown += has_secret ? url.substr(0, scheme + 3) + url.substr(at + 1) : url;
+        shown += without_user(url);
     }
     return shown;
 }
