@@ -7,6 +7,7 @@ until it has, or until a deadline has passed.
 import io
 import json
 import os
+import random
 import resource
 import shutil
 import signal
@@ -112,6 +113,8 @@ class Dev:
         self.log = os.path.join(self.base, 'dev.log')
         self.mark = 'mark-' + uuid.uuid4().hex
         self.arguments = list(arguments)
+        # What is left of an instance's user is ended: other runs on this machine are not ours.
+        self.uid_first = random.randrange(1_000_000, 1_000_000_000)
         self.process = None
         self.public = self.internal = self.admin = None
 
@@ -124,7 +127,8 @@ class Dev:
             os.unlink(ready)
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
-                [binary(), 'dev', '--data-dir', self.data, '--port', '0', *self.arguments],
+                [binary(), 'dev', '--data-dir', self.data, '--port', '0', '--set',
+                 f'host_agent.uid_first={self.uid_first}', *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
 
     def start(self, timeout=30.0):
