@@ -31,9 +31,6 @@ STOP_SECONDS = 15
 # Below the range from which the kernel takes ports for outgoing connections: what was free stays
 # free while its program is down.
 PORTS = (20000, 32000)
-# As root each host agent gives its instances user ids of a range, and ends whatever is left of such
-# a user: no two on a machine may share a range.
-UIDS, UIDS_OF_A_HOST = (1_000_000, 1_000_000_000), 1000
 
 
 class Failure(Exception):
@@ -89,8 +86,7 @@ class Cluster:
         self.ips = {}             # {program's name: its IP}, where that is not 127.0.0.1
         self.prefixes = {}        # {program's name: words before its command}
         self.children = {}        # of this process, to be reaped
-        self.memory = {'hosts': hosts, 'nats': nats, 'addresses': {}, 'processes': {},
-                       'uid_first': random.randrange(*UIDS)}
+        self.memory = {'hosts': hosts, 'nats': nats, 'addresses': {}, 'processes': {}}
         try:
             with open(self._file('cluster.json'), encoding='utf-8') as file:
                 self.memory = json.load(file)
@@ -165,12 +161,7 @@ class Cluster:
                 '--admin-listen', self.address(name + '.admin'),
                 '--status-service', self.address('status_service.internal'),
                 '--data-dir', self._file(name), '--blob-dir', self._file('blobs'),
-                '--set', 'host_id=' + name.replace('_', '-'),
-                '--set', f'uid_first={self._uid_first(name)}',
-                '--set', f'uid_count={UIDS_OF_A_HOST}']
-
-    def _uid_first(self, name):
-        return self.memory['uid_first'] + UIDS_OF_A_HOST * self.hosts().index(name)
+                '--set', 'host_id=' + name.replace('_', '-')]
 
     def pid(self, name):
         """Its process id, or None where it does not run."""

@@ -18,6 +18,8 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("limits.list_max", config.api.list_max, 1, 10'000, "entries");
     reader.integer("limits.batch_max", config.api.batch_max, 1, 10'000, "ids");
     reader.bytes("limits.document_max", config.api.document_max, 1024, 64u << 20);
+    reader.integer("limits.headers_max", config.api.headers_max, 0, 1'000, "headers");
+    reader.bytes("limits.headers_bytes_max", config.api.headers_bytes_max, 0, 16u << 10);
     reader.integer("limits.connections_max", config.connections_max, 1, 1'000'000, "connections");
     reader.duration("hosts.suspect_after", scheduler.hosts.suspect_after, 1s, 1h);
     reader.duration("hosts.grace", scheduler.hosts.host_grace, 1s, 24h);

@@ -8,10 +8,12 @@
 #include "longhaul/journal/file_journal.hpp"
 #include "longhaul/net/metrics_page.hpp"
 #include "longhaul/net/server.hpp"
+#include "longhaul/net/shutdown.hpp"
 #include "longhaul/port/disk.hpp"
 #include "longhaul/port/random.hpp"
 #include "longhaul/wire/log_line.hpp"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <span>
@@ -25,6 +27,7 @@ namespace {
 
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kFileSweep = std::chrono::minutes(5);
+constexpr Duration kLastEnds = std::chrono::seconds(5);  // SIGKILL to an acknowledged end
 
 CoreLimits core_limits(const Config& config, const Machine& machine) {
     CoreLimits limits;
@@ -57,8 +60,10 @@ SpawnSettings spawn_settings(const Config& config) {
     settings.result_dir = config.data_dir + "/results";
     settings.host_socket = config.data_dir + "/agents.sock";
     settings.function_path = config.function_path;
-    settings.uid_first = config.uid_first;
-    settings.uid_count = config.uid_count;
+    settings.uids.claims_dir = config.uid_claims_dir;
+    settings.uids.owner = config.data_dir;
+    settings.uids.first = config.uid_first;
+    settings.uids.count = config.uid_count;
     settings.pids_max = config.pids_max;
     settings.cgroups = config.cgroups;
     settings.file_max = config.file_max;
@@ -104,6 +109,7 @@ struct App::Impl {
     Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config config_arg, Logger logger_arg);
 
     asio::awaitable<Result<void>> start();
+    asio::awaitable<void> leave(net::StopSignal& again);
     asio::awaitable<void> stop();
     Result<void> open_journal();
     Result<void> listen();
@@ -167,7 +173,7 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
             {config.start_timeout, config.control_timeout}),
       kills(executor, ports.clock, logger, ledger, keeper, control, status, files),
       recovery(executor, ports.clock, logger, ledger, keeper, control, status),
-      drain(takes, kills),
+      drain(ports.clock, ledger, kills, status, host, config.drain_grace),
       reporter(executor, ports.clock, logger, ledger, ports.peer, config.status_service,
                {config.announce_interval, config.report_timeout, config.report_backoff_max},
                [this] { return announcement(); }),
@@ -255,6 +261,39 @@ Result<void> App::Impl::listen() {
     return admin->start();
 }
 
+namespace {
+
+// Once more the signal: no more patience.
+asio::awaitable<void> hear_again(net::StopSignal& again, bool& heard, net::Notifier& changed) {
+    (void)co_await again.next();
+    heard = true;
+    changed.notify_all();
+}
+
+}  // namespace
+
+asio::awaitable<void> App::Impl::leave(net::StopSignal& again) {
+    if (config.drain_by <= Duration::zero()) co_return;
+    const HostCore& core = ledger.core();
+    const TimePoint until = ports.clock.now() + config.drain_by + config.drain_grace + kLastEnds;
+    drain.leave(config.drain_by);
+    logger.info("drains_before_it_stops",
+                {{"runs", static_cast<std::uint64_t>(core.blocking().size())},
+                 {"limit", format_duration(config.drain_by)}});
+    bool heard_again = false;
+    net::TaskGroup listening(executor, logger);
+    listening.start("second_signal", hear_again(again, heard_again, ledger.changed()));
+    while (!heard_again && !core.blocking().empty() && ports.clock.now() < until) {
+        const TimePoint next = std::min(until, ports.clock.now() + kTick);
+        (void)co_await ledger.changed().wait_until(ports.clock, next);
+    }
+    listening.cancel();
+    co_await listening.join();
+    if (!core.blocking().empty())
+        logger.warning("leaves_runs_to_its_successor",
+                       {{"runs", static_cast<std::uint64_t>(core.blocking().size())}});
+}
+
 // Nothing below waits for a run: those belong to processes that go on.
 asio::awaitable<void> App::Impl::stop() {
     if (std::exchange(stopping, true)) co_return;
@@ -285,7 +324,7 @@ asio::awaitable<void> App::Impl::keep_time() {
         for (const RunKey& key : core.lapsed(now)) kills.lapse(key);
         core.forget_old(now);
         ledger.sweep();
-        drain.tick(now);
+        drain.tick();
         co_await ports.clock.wait_until(now + kTick);
     }
 }
@@ -323,7 +362,7 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.memory_used_mb = core.memory_busy_mb();
     self.loaded = idle_instances(core);
     self.packages = packages.digests();
-    self.draining = drain.on();
+    self.draining = core.drain() != nullptr;
     return self;
 }
 
@@ -346,6 +385,7 @@ App::App(asio::any_io_executor executor, Ports ports, Config config, Logger logg
 App::~App() = default;
 
 asio::awaitable<Result<void>> App::start() { return impl_->start(); }
+asio::awaitable<void> App::leave(net::StopSignal& again) { return impl_->leave(again); }
 asio::awaitable<void> App::stop() { return impl_->stop(); }
 const std::string& App::address() const { return impl_->internal->address(); }
 const std::string& App::admin_address() const {

@@ -29,6 +29,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.integer("runs_max", config.runs_max, 1, 1'000'000, "runs");
     reader.integer("uid_first", config.uid_first, 1'000, 2'000'000'000, "uid");
     reader.integer("uid_count", config.uid_count, 1, 1'000'000, "uids");
+    reader.text("uid_claims_dir", config.uid_claims_dir);
     reader.integer("pids_max", config.pids_max, 8, 100'000, "processes");
     reader.boolean("cgroups", config.cgroups);
     reader.bytes("run_log_max", config.run_log_max, 1 << 10, 16ull << 30);
@@ -38,6 +39,8 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.duration("start_timeout", config.start_timeout, milliseconds(100), minutes(5));
     reader.duration("control_timeout", config.control_timeout, milliseconds(100), minutes(1));
     reader.duration("destroy_timeout", config.destroy_timeout, milliseconds(100), minutes(5));
+    reader.duration("drain_by", config.drain_by, seconds(0), hours(24 * 7));
+    reader.duration("drain_grace", config.drain_grace, seconds(0), hours(1));
     reader.duration("fence_retention", config.fence_retention, minutes(1), hours(24 * 30));
     reader.integer("fences_max", config.fences_max, 1'000, 10'000'000, "fences");
     reader.bytes("package_max", config.package_max, 1 << 10, 10ull << 30);

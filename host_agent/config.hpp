@@ -30,9 +30,10 @@ struct Config {
     std::uint32_t runs_max = 10'000;  // live, and ended but not acknowledged
 
     // Instances.
-    std::uint32_t uid_first = 200'000;  // as root: instance uids are first … first + count - 1
-    std::uint32_t uid_count = 1'000;
-    std::uint32_t pids_max = 512;          // processes and threads of one instance
+    std::uint32_t uid_first = 200'000;  // as root: where blocks of instance uids begin
+    std::uint32_t uid_count = 1'000;    // uids of one host agent's block
+    std::string uid_claims_dir = "/run/longhaul/uids";  // the machine's: who has which block
+    std::uint32_t pids_max = 512;                       // processes and threads of one instance
     bool cgroups = true;                   // limits by cgroups, where they are writable
     std::uint64_t file_max = 10ull << 30;  // bytes of one file that a function writes
     std::uint32_t open_files_max = 4'096;
@@ -41,6 +42,9 @@ struct Config {
     Duration start_timeout = std::chrono::seconds(10);    // spawn to ready
     Duration control_timeout = std::chrono::seconds(5);   // one call to a runtime agent
     Duration destroy_timeout = std::chrono::seconds(10);  // its own way; then SIGKILL
+    Duration drain_by =
+        Duration::zero();  // at SIGTERM: finish what runs, for so long; 0 = leave it
+    Duration drain_grace = std::chrono::seconds(10);  // of what a drain stops
     Duration fence_retention = std::chrono::hours(24);
     std::uint32_t fences_max = 200'000;
 

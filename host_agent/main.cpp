@@ -29,6 +29,9 @@ const program::Program kProgram{
      {"--advertise", "advertise", "ADDRESS", "What gateways are told, where not --listen"},
      {"--data-dir", "data_dir", "DIR", "Where everything of this host is kept"},
      {"--status-service", "status_service", "ADDRESS", "Where it reports (127.0.0.1:7080)"},
+     {"--drain-by", "drain_by", "DURATION",
+      "At SIGTERM let what runs finish for so long, then stop it; a second SIGTERM ends at once "
+      "(without: leave it running for the next host agent)"},
      {"--blob-dir", "blob_dir", "DIR", "Packages: the folder that the gateway writes"},
      {"--runtime-agent", "runtime_agent", "FILE",
       "The program runtime_agent_ext (beside this one)"}}};
@@ -63,6 +66,7 @@ public:
                         {"internal", app_.address()},
                         {"admin", app_.admin_address()}};
     }
+    asio::awaitable<void> leave(net::StopSignal& again) override { return app_.leave(again); }
     asio::awaitable<void> stop() override { return app_.stop(); }
 
     [[nodiscard]] port::Clock& clock() { return clock_; }

@@ -31,10 +31,7 @@ struct Config {
     std::optional<gid_t> gid;
     std::string path = "/usr/local/bin:/usr/bin:/bin";  // its PATH, unless its own env sets one
 
-    // Handler mode: a command that speaks the Runtime API. "{runner}" stands for our Python runner,
-    // which waits in load/next; a command without it is started at the load and polls next at once.
-    std::vector<std::string> runtime_command{"python3", "{runner}"};
-    bool prestart = false;  // start the runtime in standby, before the load
+    std::string prestart{};  // the runtime to start in standby, before the load; "" = none
 
     // Limits.
     bool cgroups = true;                        // use them where they are writable

@@ -179,6 +179,7 @@ void Scheduler::start(const Entry& entry, Outcome& out) const {
     effect.body = invocation.body;
     effect.traceparent = invocation.options.traceparent;
     effect.labels = invocation.options.labels;
+    effect.headers = invocation.options.headers;
     effect.timeout = invocation.timeout();
     effect.deadline = invocation.deadline;
     effect.created_at = invocation.created_at;
@@ -224,6 +225,13 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
     // After the release above, which is no sign of room; before the next grant. Each further try of
     // an invocation waits longer, unless the host lets hear of itself.
     hosts_.mark_full(now, host, counts ? tries : 0);
+    grant(now, out);
+}
+
+void Scheduler::drain_answered(TimePoint now, const HostId& host, std::optional<bool> draining,
+                               Outcome& out) {
+    last_now_ = now;
+    hosts_.drain_answered(host, draining);
     grant(now, out);
 }
 

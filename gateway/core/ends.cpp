@@ -103,6 +103,7 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
     entry->version = report.version;
     entry->take_is_answered = true;
     report.trace = joined(entry->invocation.current()->trace, std::move(report.trace));
+    if (report.progress) entry->invocation.progress = report.progress;
     if (is_end) {
         take_end(now, *entry, std::move(report), out);
         grant(now, out);
@@ -117,7 +118,6 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
         record.trace = report.trace;
         commit(*entry, std::move(record), out);
     }
-    if (report.progress) entry->invocation.progress = report.progress;
     entry->invocation.current()->usage = report.usage;
     changed(*entry, out);
     grant(now, out);
@@ -176,6 +176,8 @@ void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumb
     if (result) {
         report.end->result = std::move(*result);
         report.end->result_is_remote = false;
+    } else if (report.end->outcome != AttemptOutcome::succeeded) {
+        report.end->result.reset();  // it failed for a reason of its own, which stands
     } else {
         report.end->result.reset();
         report.end->outcome = AttemptOutcome::failed;

@@ -49,7 +49,7 @@ const Host* HostTable::choose(TimePoint now, const TenantName& tenant,
     const Host* best = nullptr;
     std::pair<bool, std::uint32_t> best_score{};
     for (const auto& [id, host] : hosts_) {
-        if (!host.known || host.suspect || host.news.draining) continue;
+        if (!host.known || host.suspect || host.held || host.news.draining) continue;
         if (host.full_until && *host.full_until > now) continue;
         if (host.attempts.size() >= host.news.instances_max) continue;
         if (host.assigned_mb + function.memory_mb > host.news.memory_mb) continue;
@@ -103,6 +103,18 @@ void HostTable::ask_at(const HostId& id, TimePoint at) {
     const auto place = hosts_.find(id);
     if (place == hosts_.end()) return;
     if (!place->second.ask_at || at < *place->second.ask_at) place->second.ask_at = at;
+}
+
+void HostTable::hold(const HostId& id) {
+    const auto place = hosts_.find(id);
+    if (place != hosts_.end()) place->second.held = true;
+}
+
+void HostTable::drain_answered(const HostId& id, std::optional<bool> draining) {
+    const auto place = hosts_.find(id);
+    if (place == hosts_.end()) return;
+    place->second.held = false;
+    if (draining) place->second.news.draining = *draining;
 }
 
 HostTable::Due HostTable::tick(TimePoint now) {

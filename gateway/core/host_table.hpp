@@ -27,6 +27,7 @@ struct Host {
     std::uint64_t last_seq = 0;
     TimePoint heard_at{};
     bool known = false;  // announced since the start; else only named by records
+    bool held = false;   // told to drain, and has not answered yet: nothing goes there
     bool suspect = false;
     TimePoint suspect_at{};  // when its silence was noticed, where suspect
     std::optional<TimePoint> full_until{};
@@ -60,6 +61,11 @@ public:
     // For full_for, doubled with each of `tries` after the first, up to 32 times that.
     void mark_full(TimePoint now, const HostId& host, std::uint32_t tries = 0);
     void ask_at(const HostId& host, TimePoint at);
+
+    // An order to drain goes out: nothing new goes there until its answer, which says whether the
+    // host drains now (nothing: nobody knows, and its announcements go on to say).
+    void hold(const HostId& host);
+    void drain_answered(const HostId& host, std::optional<bool> draining);
 
     // What time has brought.
     struct Due {

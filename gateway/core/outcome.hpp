@@ -26,6 +26,7 @@ struct StartEffect {
     Content body;
     std::string traceparent;
     std::vector<std::pair<std::string, std::string>> labels;
+    std::vector<std::pair<std::string, std::string>> headers;
     Duration timeout{};  // execution limit
     TimePoint deadline{};
     TimePoint created_at{};

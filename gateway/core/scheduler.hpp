@@ -113,6 +113,11 @@ public:
     void host_answered(TimePoint now, const HostAnswer& answer, Outcome& out);
     // The question could not be asked: ask again later.
     void host_silent(TimePoint now, const HostId& host);
+    // An order to drain is on its way to the host: from now on no slot is granted there, until
+    // drain_answered() says whether it drains (nothing: it could not be asked).
+    void hold_host(const HostId& host) { hosts_.hold(host); }
+    void drain_answered(TimePoint now, const HostId& host, std::optional<bool> draining,
+                        Outcome& out);
     // The host has answered the take: from here on its ignorance is evidence. `stages` is what the
     // route to the instance took; reports of the attempt go on from there.
     void take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt, Phase phase,

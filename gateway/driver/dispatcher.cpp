@@ -131,9 +131,9 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
             co_return Verdict::done;
         }
         refused(effect,
-                error.type == "no-capacity"       ? RouteFailure::no_capacity
-                : error.code == Errc::unreachable ? RouteFailure::unreachable
-                                                  : RouteFailure::refused,
+                error.type == "no-capacity" || error.type == "draining" ? RouteFailure::no_capacity
+                : error.code == Errc::unreachable                       ? RouteFailure::unreachable
+                                                                        : RouteFailure::refused,
                 error.message);
         co_return Verdict::done;
     }

@@ -85,6 +85,9 @@ struct OpenLog {
     std::optional<std::uint64_t> first_byte;  // where in the attempt's log `bytes` begins
 };
 
+struct DrainWish;
+struct HostDrain;
+
 class Gateway {
 public:
     Gateway(boost::asio::any_io_executor executor, GatewayPorts ports, const GatewayLimits& limits,
@@ -137,6 +140,11 @@ public:
     boost::asio::awaitable<Result<Package>> upload_package(
         std::optional<std::uint64_t> content_length, port::ByteSource& body);
     boost::asio::awaitable<Result<bool>> has_package(Digest digest);
+
+    // Tells the host to drain or to take work again; without a wish only asks it. Errc::not_found,
+    // unknown-host; what hinders the call otherwise. (drain_handle.hpp)
+    boost::asio::awaitable<Result<HostDrain>> drain_host(HostId host,
+                                                         std::optional<DrainWish> wish);
 
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);

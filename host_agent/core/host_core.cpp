@@ -34,6 +34,7 @@ bool HostCore::obey(const RunOwner& owner, Records& out) {
 TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out) {
     if (!obey(input.owner, out)) return {TakeVerdict::stale};
     if (auto decision = known(input)) return *decision;
+    if (drain() != nullptr) return {TakeVerdict::draining};
     if (runs_.size() >= limits_.runs_max) return {TakeVerdict::overloaded};
 
     TakeDecision decision;

@@ -13,6 +13,7 @@
 //       is known here, is never taken.
 //   (4) Every change of a run has a sequence number of its own; numbers only rise.
 //   (5) An ended run stays ended, with its first end, until it is acknowledged.
+//   (6) While a host drains, no take of a run that is new to it is begun.
 //
 // Not thread-safe. One Ledger (driver/ledger.hpp) owns one HostCore.
 #pragma once
@@ -40,6 +41,7 @@ enum class TakeVerdict : std::uint8_t {
     start,        // start `instance` (new), load, assign; destroy `evict`
     no_capacity,
     overloaded,  // too many runs wait to be acknowledged
+    draining,    // no more work comes here
 };
 
 struct TakeDecision {
@@ -103,6 +105,21 @@ public:
     // The process is proven gone. The run that it takes along, unended, if any.
     [[nodiscard]] std::optional<RunKey> dead(const InstanceId& id, Records& out);
 
+    // Drain: no new takes, no idle instances. It is kept until end_drain(), over restarts too.
+    void begin_drain(DrainOrder order, Records& out);
+    void end_drain(Records& out);
+    // The same for the rest of this life: the next one takes work again.
+    void leave(DrainOrder order) { leaving_ = std::move(order); }
+    // The order that counts: of two the one with the earlier limit. nullptr: none.
+    [[nodiscard]] const DrainOrder* drain() const;
+    // Runs whose time to finish is over: to be stopped. Named once each, but for takes under way,
+    // which are named until they have become something else.
+    [[nodiscard]] std::vector<RunKey> drain_due(TimePoint now);
+    // What the host still has to do or to hand over: unended runs, and ends that the gateway has
+    // not acknowledged.
+    [[nodiscard]] std::vector<RunKey> blocking() const;
+    [[nodiscard]] bool drained() const;  // drains, blocks on nothing, has no instance left
+
     // Time.
     // Instances that are worn out, or idle for too long: to be destroyed, and marked so.
     [[nodiscard]] std::vector<InstanceId> retire(TimePoint now);
@@ -153,6 +170,9 @@ private:
     std::map<InstanceId, Instance> instances_;
     std::map<RunKey, Run> runs_;
     std::map<std::uint64_t, RunKey> changes_;  // of runs_, by Run::seq
+
+    std::optional<DrainOrder> drain_;    // in the journal
+    std::optional<DrainOrder> leaving_;  // not
 
     // Attempts that never run here, oldest first in fence_order_.
     std::map<RunKey, TimePoint> fences_;

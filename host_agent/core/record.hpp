@@ -58,9 +58,17 @@ struct Acked {
     RunKey key;
     TimePoint at;
 };
+// The host takes no more work, or takes it again.
+struct DrainChanged {
+    bool on = false;
+    bool limited = false;  // whether `by` counts
+    TimePoint by;
+    std::string reason;
+    TimePoint since;
+};
 
 using Record = std::variant<SnapshotBegun, EpochBegun, TermSeen, InstanceMade, InstanceLoaded,
-                            InstanceGone, Assigned, Fenced, Released, Ended, Acked>;
+                            InstanceGone, Assigned, Fenced, Released, Ended, Acked, DrainChanged>;
 using Records = std::vector<Record>;
 
 }  // namespace longhaul::host_agent

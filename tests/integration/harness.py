@@ -7,7 +7,6 @@ until it has, or until a deadline has passed.
 import io
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -113,8 +112,7 @@ class Dev:
         self.log = os.path.join(self.base, 'dev.log')
         self.mark = 'mark-' + uuid.uuid4().hex
         self.arguments = list(arguments)
-        # What is left of an instance's user is ended: other runs on this machine are not ours.
-        self.uid_first = random.randrange(1_000_000, 1_000_000_000)
+        self.port = 0  # the next start picks free ones
         self.process = None
         self.public = self.internal = self.admin = None
 
@@ -127,8 +125,8 @@ class Dev:
             os.unlink(ready)
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
-                [binary(), 'dev', '--data-dir', self.data, '--port', '0', '--set',
-                 f'host_agent.uid_first={self.uid_first}', *self.arguments],
+                [binary(), 'dev', '--data-dir', self.data, '--port', str(self.port),
+                 *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
 
     def start(self, timeout=30.0):
@@ -211,8 +209,6 @@ class Dev:
     def put_function(self, name, **document):
         """Registers an exec function that asks little of its host."""
         document = {'mode': 'exec', 'memory_mb': 16, 'cpu_millis': 10, **document}
-        if document['mode'] != 'exec':
-            document.pop('command', None)
         answer = self.request('PUT', f'/v1/functions/{name}', document)
         assert answer.status in (200, 201), f'PUT of function {name}: {answer}'
         return answer.json()

@@ -58,7 +58,6 @@ LIBRARIES = (
     ('archive', ('host_agent/packages/*', 'cli/deploy*'), None),
     ('zstd', ('host_agent/packages/*', 'cli/deploy*'), None),
     ('spdlog/', ('include/longhaul/base/impl/*',), None),
-    ('prometheus/', ('include/longhaul/net/impl/*',), None),
     ('toml++/', ('include/longhaul/base/impl/*',), None),
     ('CLI/', ('cli', 'cli/*', 'include/longhaul/program/impl/*'), None),
     ('librdkafka/', ('gateway/triggers/*',), 1),

@@ -15,6 +15,9 @@
 #include <utility>
 #include <vector>
 
+namespace longhaul::net {
+class StopSignal;
+}
 namespace longhaul::port {
 class Clock;
 }
@@ -31,6 +34,8 @@ public:
     // Where it does not start, stop() follows all the same.
     virtual boost::asio::awaitable<Result<Facts>> start() = 0;
     virtual void refuse_new_work() {}
+    // Between refusing and stopping: what it still waits for, until `again` brings another signal.
+    virtual boost::asio::awaitable<void> leave(net::StopSignal&) { co_return; }
     virtual boost::asio::awaitable<void> stop() = 0;
 };
 

@@ -90,7 +90,8 @@ struct StatusEntry {
     std::uint64_t version = 0;
     Rank rank = Rank::queued;
 
-    // Where rank is ended. `lost` means: the runtime agent is provably gone.
+    // Where rank is ended. `lost` means: the runtime agent is provably gone, or it was made to stop
+    // the run for its host's sake; `message` has the evidence.
     std::optional<AttemptOutcome> outcome;
     std::optional<FailureReason> reason;
     std::string message;     // for a person: the error's text, the evidence
@@ -177,7 +178,9 @@ struct StatusAnswer {
     std::vector<AttemptKey> unknown;  // asked for, never seen or forgotten after an ack
 };
 
-enum class KillMode : std::uint8_t { cancel = 1, kill = 2, timeout = 3, fence = 4 };
+// `drain` is the host's own, to its runtime agents: no stop of the gateway's. An attempt that ends
+// by it is lost to its host.
+enum class KillMode : std::uint8_t { cancel = 1, kill = 2, timeout = 3, fence = 4, drain = 5 };
 
 // POST host_agent /v1/kill:batch. Of an attempt that the host does not know: a journalled fence.
 struct KillOrder {
@@ -186,6 +189,7 @@ struct KillOrder {
     Token token;
     KillMode mode = KillMode::kill;
     std::int64_t grace_ms = 0;
+    std::string reason{};  // of `drain`: the evidence, for a person
 };
 
 enum class KillOutcome : std::uint8_t {

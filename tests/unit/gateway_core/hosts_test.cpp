@@ -183,6 +183,49 @@ TEST_CASE("work goes to another host while one is silent") {
     CHECK(bed.of(waiting).current()->host == HostId{"h2"});
 }
 
+TEST_CASE("no slot is granted on a host while the order to drain is on its way") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    bed.step([&] { bed.scheduler->hold_host(HostId{"h1"}); });
+    const InvocationId waiting = bed.submit();
+    CHECK(bed.state(waiting) == State::queued);
+    CHECK(bed.wait(waiting).reason == WaitReason::no_capacity);
+    // News that left the host before it had the order.
+    bed.host("h1");
+    CHECK(bed.state(waiting) == State::queued);
+    bed.step([&] { bed.scheduler->drain_answered(bed.now, HostId{"h1"}, true, bed.out); });
+    CHECK(bed.state(waiting) == State::queued);
+    bed.step([&] { bed.scheduler->drain_answered(bed.now, HostId{"h1"}, false, bed.out); });
+    CHECK(bed.state(waiting) == State::dispatching);
+}
+
+TEST_CASE("a host that the order to drain did not reach gets work again") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    bed.step([&] { bed.scheduler->hold_host(HostId{"h1"}); });
+    const InvocationId waiting = bed.submit();
+    bed.step([&] { bed.scheduler->drain_answered(bed.now, HostId{"h1"}, {}, bed.out); });
+    CHECK(bed.state(waiting) == State::dispatching);
+}
+
+TEST_CASE("a run that the drain of its host stopped has failed as lost, with the evidence") {
+    HostBed bed;
+    ReportedEnd end;
+    end.outcome = AttemptOutcome::lost;
+    end.reason = FailureReason::lost;
+    end.message = "stopped by the drain of host h1";
+    end.tree_gone = true;
+    bed.ended(bed.id, end);
+    CHECK(bed.state(bed.id) == State::failed);
+    const auto& failure = bed.of(bed.id).failure;
+    REQUIRE(failure.has_value());
+    CHECK(failure->reason == FailureReason::lost);
+    CHECK(failure->fault == Fault::platform);
+    CHECK(failure->evidence == "stopped by the drain of host h1");
+}
+
 TEST_CASE("a host that moved is spoken to at its new address") {
     HostBed bed;
     HostNews news;

@@ -10,9 +10,7 @@ namespace {
 constexpr Duration kLease = std::chrono::seconds(30);
 constexpr Duration kKeepAlive = std::chrono::minutes(5);
 
-RunKey key(const std::string& id, AttemptNumber attempt = 1) {
-    return {InvocationId{id}, attempt};
-}
+RunKey key(const std::string& id, AttemptNumber attempt = 1) { return {InvocationId{id}, attempt}; }
 
 // A small language over one core: every step checks the invariants.
 struct World {
@@ -285,6 +283,99 @@ TEST_CASE("fences are bounded: the oldest goes first") {
     world.core.check_invariants();
     CHECK_FALSE(world.core.is_fenced(key("k0")));
     CHECK(world.core.is_fenced(key("k11")));
+}
+
+TEST_CASE("a draining host takes nothing new, but answers for what it has") {
+    World world;
+    (void)world.serve(key("a"));
+    world.core.begin_drain({.since = world.now}, world.records);
+    CHECK(world.take(key("b")).verdict == TakeVerdict::draining);
+    CHECK(world.take(key("a")).verdict == TakeVerdict::answered);
+    world.core.end_drain(world.records);
+    CHECK(world.core.drain() == nullptr);
+    CHECK(world.take(key("b")).verdict == TakeVerdict::start);
+}
+
+TEST_CASE("a draining host gives up idle instances at once, a busy one after its run") {
+    World world;
+    const InstanceId idle = world.serve(key("a"));
+    (void)world.end(key("a"));
+    const InstanceId busy = world.serve(key("b"), "g");
+    world.core.begin_drain({.since = world.now}, world.records);
+    CHECK(world.core.retire(world.now) == std::vector{idle});
+    (void)world.end(key("b"));
+    CHECK(world.core.retire(world.now) == std::vector{busy});
+}
+
+TEST_CASE(
+    "a host is drained when nothing runs, nothing is unacknowledged and no instance is left") {
+    World world;
+    const InstanceId instance = world.serve(key("a"));
+    world.core.begin_drain({.since = world.now}, world.records);
+    CHECK(world.core.blocking() == std::vector{key("a")});
+    (void)world.end(key("a"));
+    CHECK(world.core.blocking() == std::vector{key("a")});
+    CHECK(world.core.ack(world.now, key("a"), world.records));
+    CHECK(world.core.blocking().empty());
+    CHECK_FALSE(world.core.drained());
+    (void)world.core.retire(world.now);
+    (void)world.core.dead(instance, world.records);
+    CHECK(world.core.drained());
+}
+
+TEST_CASE("a drain with a limit names what still runs then, each run once") {
+    World world;
+    (void)world.serve(key("a"));
+    (void)world.serve(key("b"), "g");
+    (void)world.end(key("b"));
+    world.core.begin_drain({world.now + std::chrono::minutes(1), "", world.now}, world.records);
+    CHECK(world.core.drain_due(world.now).empty());
+    world.now += std::chrono::minutes(1);
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    CHECK(world.core.drain_due(world.now).empty());
+}
+
+TEST_CASE("a take that is under way when the drain's time is over is named until it is assigned") {
+    World world;
+    const TakeDecision taking = world.take(key("a"));
+    world.core.begin_drain({world.now, "", world.now}, world.records);
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    world.core.made(taking.instance, {{100, 1}, 0, "unix:/x", "secret"}, world.records);
+    world.core.loaded(taking.instance, World::code("f"), world.records);
+    REQUIRE(world.core.assigned(world.now, key("a"), "run", "127.0.0.1:1", world.records));
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    CHECK(world.core.drain_due(world.now).empty());
+}
+
+TEST_CASE("a drain outlives the host agent, by its records and by a snapshot") {
+    World world;
+    const DrainOrder order{world.now + std::chrono::minutes(1), "a new disk", world.now};
+    world.core.begin_drain(order, world.records);
+    for (const Records& records : {world.records, world.core.snapshot()}) {
+        HostCore next(World::limits());
+        for (const Record& record : records) next.apply(record);
+        REQUIRE(next.drain() != nullptr);
+        CHECK(*next.drain() == order);
+    }
+    world.core.end_drain(world.records);
+    HostCore next(World::limits());
+    for (const Record& record : world.records) next.apply(record);
+    CHECK(next.drain() == nullptr);
+}
+
+TEST_CASE("a host agent that leaves drains for the rest of its life only") {
+    World world;
+    world.core.leave({world.now + std::chrono::minutes(1), "stop", world.now});
+    REQUIRE(world.core.drain() != nullptr);
+    CHECK(world.take(key("a")).verdict == TakeVerdict::draining);
+    // The earlier of two limits counts.
+    world.core.begin_drain({.reason = "disk", .since = world.now}, world.records);
+    CHECK(world.core.drain()->reason == "stop");
+    HostCore next(World::limits());
+    for (const Record& record : world.core.snapshot()) next.apply(record);
+    REQUIRE(next.drain() != nullptr);
+    CHECK(next.drain()->reason == "disk");
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ std::vector<Record> samples() {
         Released{key},
         Ended{key, {5, 17}, at, true, "{\"a\":1}"},
         Acked{key, at},
+        DrainChanged{true, true, at, "a new disk", at},
     };
 }
 
@@ -42,7 +43,8 @@ TEST_CASE("the layout of a host record does not change") {
     const Fenced fence{{InvocationId{"ab"}, 300}, TimePoint{Duration{5}}};
     const std::string bytes = encode_record(fence);
     CHECK(bytes == std::string("\x01\x08\x02"
-                               "ab\xac\x02\x05", 8));
+                               "ab\xac\x02\x05",
+                               8));
 }
 
 TEST_CASE("a host record that is cut, too long, or of an unknown kind is corrupt") {

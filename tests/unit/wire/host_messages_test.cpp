@@ -159,6 +159,9 @@ TEST_CASE("kills, acks and the words of an instance go there and back") {
     const std::vector<KillOrder> orders{{{1, 2}, kKey, kToken, KillMode::cancel, 30'000},
                                         {{1, 2}, kKey, kToken, KillMode::fence, 0}};
     CHECK(round_trip(orders)[1].mode == KillMode::fence);
+    const std::vector<KillOrder> of_host{{{}, kKey, kToken, KillMode::drain, 5, "a new disk"}};
+    CHECK(round_trip(of_host)[0].mode == KillMode::drain);
+    CHECK(round_trip(of_host)[0].reason == "a new disk");
     const std::vector<KillAnswer> answers{{kKey, KillOutcome::stopping},
                                           {kKey, KillOutcome::stale}};
     CHECK(round_trip(answers)[1].outcome == KillOutcome::stale);

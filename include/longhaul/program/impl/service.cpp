@@ -43,6 +43,7 @@ public:
             (void)co_await signals_.next();
             manager_.notify("STOPPING=1\nSTATUS=stopping");
             service_.refuse_new_work();
+            co_await service_.leave(signals_);
         } else {
             std::fprintf(stderr, "%s: %s\n", name_.c_str(), started.error().message.c_str());
             exit_code = kExitStartFailed;
