@@ -83,6 +83,8 @@ class Cluster:
         self.folder = os.path.abspath(folder)
         self.programs = programs  # the folder of the executables
         self.settings = settings or {}
+        self.ips = {}             # {program's name: its IP}, where that is not 127.0.0.1
+        self.prefixes = {}        # {program's name: words before its command}
         self.children = {}        # of this process, to be reaped
         self.memory = {'hosts': hosts, 'nats': nats, 'addresses': {}, 'processes': {}}
         try:
@@ -111,7 +113,7 @@ class Cluster:
         """"gateway.public": fixed at the first use."""
         known = self.memory['addresses']
         if key not in known:
-            known[key] = f'127.0.0.1:{free_port()}'
+            known[key] = f'{self.ips.get(key.split(".")[0], "127.0.0.1")}:{free_port()}'
         return known[key]
 
     def _save(self):
@@ -176,7 +178,7 @@ class Cluster:
         if self.pid(name) is not None:
             return False
         self._prepare()
-        command = self._command(name)
+        command = self.prefixes.get(name, []) + self._command(name)
         ready = self._file('run', name + '.json')
         if os.path.exists(ready):
             os.unlink(ready)

@@ -66,6 +66,11 @@ def test_an_open_internal_listener_needs_the_secret():
                        ('host_agent', '--listen')):
         done = call(program(name), '--check', flag, '10.1.2.3:0', expect=2)
         assert 'secret_file' in done.stderr, done.stderr
+    secret = {'LONGHAUL_HOST_AGENT_SECRET': 'x'}
+    wildcard = (program('host_agent'), '--check', '--listen', '0.0.0.0:7090')
+    done = call(*wildcard, expect=2, environment=secret)
+    assert 'advertise is needed' in done.stderr, done.stderr
+    call(*wildcard, '--advertise', '10.1.2.3:0', expect=0, environment=secret)
 
 
 def test_the_examples_of_configuration_are_valid():

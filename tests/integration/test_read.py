@@ -231,6 +231,19 @@ def test_events_as_a_stream_end_with_the_run_and_resume(dev):
     equal(again, ids[1:], 'after Last-Event-ID')
 
 
+def test_the_count_is_right_while_runs_end(dev):
+    dev.shell('counted', ':', max_running=20)
+    made = [dev.submit('counted')['id'] for _ in range(60)]
+    seen = set()
+
+    def all_ended():
+        seen.add(dev.count('?function=counted'))
+        return dev.count('?function=counted&state=ended') == len(made)
+
+    until(all_ended, 'all have ended')
+    equal(seen, {len(made)}, 'counts on the way')
+
+
 def test_hosts(dev):
     hosts = dev.request('GET', '/v1/hosts').json()['hosts']
     equal(len(hosts), dev.host_count, 'hosts')
