@@ -7,6 +7,7 @@ namespace longhaul::cli {
 client::ClientOptions Globals::client_options() const {
     client::ClientOptions options;
     options.server = server;
+    options.server_named_by = server_named_by;
     options.tenant = tenant;
     return options;
 }

@@ -17,8 +17,8 @@ enum ExitCode : int {
     kExitOk = 0,           // done; the invocation succeeded
     kExitFailed = 1,       // the invocation failed
     kExitUsage = 2,        // the command line, a file or a value is wrong
-    kExitUnreachable = 3,  // no server answered
-    kExitNotFound = 4,     // no such invocation or function, or no longer
+    kExitUnreachable = 3,  // no longhaul answered
+    kExitNotFound = 4,     // no such invocation, function or host, or no longer
     kExitRefused = 5,      // a limit, or a state that does not allow it
     kExitStopped = 6,      // the invocation timed out, was cancelled, killed or expired
     kExitServer = 7,       // the server had a problem of its own, or cannot do it yet
@@ -26,6 +26,7 @@ enum ExitCode : int {
 
 struct Globals {
     std::string server = "http://127.0.0.1:7070";
+    std::string server_named_by = "the default";  // for messages: "from --server"
     std::string tenant{};
     std::string output = "table";
 

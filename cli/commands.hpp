@@ -19,6 +19,13 @@ using CommandPtr = std::unique_ptr<Command>;
 [[nodiscard]] CommandPtr make_kill(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_list(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_functions(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_hosts(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_instances(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_drain(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_completion(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_version(CLI::App& app, const Globals& globals);
+
+// "longhaul 0.1.0"
+[[nodiscard]] std::string version_text();
 
 }  // namespace longhaul::cli

@@ -29,6 +29,13 @@ public:
         return value;
     }
 
+    // Into an object within the document, under a name of its own there.
+    void text_into(std::string_view name, std::string_view inner, Json& object) {
+        std::string value;
+        reader_.text(name, value);
+        if (has(name)) object.set(inner, value);
+    }
+
     void integer(std::string_view name, std::int64_t min, std::int64_t max, std::string_view unit) {
         std::int64_t value = min;
         reader_.integer(name, value, min, max, unit);
@@ -92,20 +99,35 @@ private:
     Json document_ = Json::object();
 };
 
+// What belongs together; whether each value is right is for the gateway to say.
 void check_mode(Reading& reading, const std::string& mode, const std::string& runtime) {
-    if (mode == "http") return reading.problem("mode", "'http' is not available in this version");
-    if (mode != "exec" && mode != "handler")
-        return reading.problem("mode", "must be 'exec' or 'handler'");
-    if (mode == "exec") {
-        if (!reading.has("command"))
-            reading.problem("command", "is missing: mode 'exec' needs it, as a list of words");
-        if (reading.has("handler")) reading.problem("handler", "belongs to mode 'handler'");
-        return;
-    }
-    if (!reading.has("handler"))
+    if (mode != "exec" && mode != "handler" && mode != "http")
+        return reading.problem("mode", "must be 'exec', 'handler' or 'http'");
+    const std::string in_mode = "in mode '" + mode + "'";
+    const bool is_custom = mode == "handler" && runtime == "custom";
+    const bool is_ours = mode == "handler" && !is_custom;
+    if (!is_ours && !reading.has("command"))
+        reading.problem("command", "is missing: a list of words is needed " + in_mode +
+                                       (is_custom ? " with runtime 'custom'" : ""));
+    if (is_ours && reading.has("command"))
+        reading.problem("command", "belongs to mode 'exec' or 'http', or to runtime 'custom'");
+    if (is_ours && !reading.has("handler"))
         reading.problem("handler", "is missing: mode 'handler' needs it, as 'module.function'");
-    if (reading.has("command")) reading.problem("command", "belongs to mode 'exec'");
-    if (runtime != "python") reading.problem("runtime", "must be 'python' in mode 'handler'");
+    if (mode != "handler" && reading.has("handler"))
+        reading.problem("handler", "belongs to mode 'handler'");
+    if (mode == "handler" && !is_custom && runtime != "python" && runtime != "node")
+        reading.problem("runtime", "must be 'python', 'node' or 'custom' " + in_mode);
+}
+
+// The server of mode http.
+void read_http(Reading& reading, const std::string& mode) {
+    Json http = Json::object();
+    for (const std::string_view name : {"path", "ready_path"}) {
+        const std::string whole = "http." + std::string(name);
+        if (reading.has(whole) && mode != "http") reading.problem(whole, "belongs to mode 'http'");
+        reading.text_into(whole, name, http);
+    }
+    if (!http.as_object()->empty()) reading.document().set("http", std::move(http));
 }
 
 void read_limits(Reading& reading) {
@@ -147,6 +169,7 @@ Result<Manifest> parse_manifest(std::string_view text, std::string_view file_nam
     reading.text("handler");
     if (reading.has("command")) reading.texts("command");
     check_mode(reading, mode, runtime);
+    read_http(reading, mode);
     reading.env();
     read_limits(reading);
     if (const auto result = reading.text("result");

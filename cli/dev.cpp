@@ -1,14 +1,17 @@
 // `longhaul dev`: gateway, status service and host agent in one process, joined by the in-process
-// bus; HTTP between them stays loopback HTTP, runtime agents are real child processes.
+// bus; HTTP between them stays loopback HTTP, runtime agents are real child processes. With
+// gateway.nats.urls lifecycle events go to NATS; what the parts tell each other stays in here.
 #include "cli/dev.hpp"
 
 #include "gateway/app.hpp"
 #include "host_agent/app.hpp"
 #include "longhaul/blob/directory_blob_store.hpp"
 #include "longhaul/crypto/random.hpp"
+#include "longhaul/nats/event_sink.hpp"
 #include "longhaul/net/client.hpp"
 #include "longhaul/net/shutdown.hpp"
 #include "longhaul/net/task_group.hpp"
+#include "longhaul/program/start.hpp"
 #include "longhaul/system/clock.hpp"
 #include "longhaul/system/disk.hpp"
 #include "longhaul/system/local_bus.hpp"
@@ -77,9 +80,13 @@ Result<void> check_sections(const ConfigDocument& document) {
 
 std::string loopback(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
-std::string beside_own_program(const char* name) {
-    std::error_code error;
-    return (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name).string();
+// One component's settings out of the common document.
+template <class Config>
+Result<Config> read_section(const ConfigDocument& document, std::string_view name,
+                            Result<Config> (*read)(ConfigReader&)) {
+    const ConfigDocument part = section(document, name);
+    ConfigReader reader{part};
+    return read(reader);
 }
 
 Result<Configs> load_configs(const Flags& flags) {
@@ -91,11 +98,11 @@ Result<Configs> load_configs(const Flags& flags) {
     }
     if (auto set = apply_settings(document, flags.settings); !set) return set.error();
     if (auto known = check_sections(document); !known) return known.error();
-    auto gateway = gateway::read_config(section(document, "gateway"));
+    auto gateway = read_section(document, "gateway", gateway::read_config);
     if (!gateway) return gateway.error();
-    auto status = status_service::read_config(section(document, "status_service"));
+    auto status = read_section(document, "status_service", status_service::read_config);
     if (!status) return status.error();
-    auto host = host_agent::read_config(section(document, "host_agent"));
+    auto host = read_section(document, "host_agent", host_agent::read_config);
     if (!host) return host.error();
 
     Configs configs{std::move(*gateway), std::move(*status), std::move(*host)};
@@ -109,6 +116,7 @@ Result<Configs> load_configs(const Flags& flags) {
     configs.gateway.admin_listen = loopback(pick_all ? std::uint16_t{0} : flags.admin_port);
     configs.gateway.api.trust_tenant_header = true;
     configs.gateway.secret = secret;
+    configs.gateway.status_service.clear();  // the hosts of one process announce themselves
     configs.status.listen = loopback(0);
     configs.status.admin_listen = loopback(0);
     configs.status.secret = secret;
@@ -117,8 +125,9 @@ Result<Configs> load_configs(const Flags& flags) {
     configs.host.listen = loopback(0);
     configs.host.admin_listen = loopback(0);
     configs.host.secret = secret;
-    configs.host.runtime_agent =
-        flags.runtime_agent.empty() ? beside_own_program("runtime_agent_ext") : flags.runtime_agent;
+    configs.host.runtime_agent = flags.runtime_agent.empty()
+                                     ? program::beside_own_program("runtime_agent_ext")
+                                     : flags.runtime_agent;
     return configs;
 }
 
@@ -145,12 +154,16 @@ public:
           peer_(io.get_executor(), with_secret(configs_.host.secret)),
           blobs_(disk_, workers_, {configs_.host.blob_dir}),
           signals_(io.get_executor()),
+          nats_(io.get_executor(), clock_, logger.named("nats"), configs_.gateway.nats),
+          events_(nats_, clock_, logger.named("events"), configs_.gateway.event_sink),
           gateway_(io.get_executor(), clock_, random_, bus_, configs_.gateway,
-                   logger.named("gateway"), storage_failed),
+                   logger.named("gateway"), storage_failed, publishes() ? &events_ : nullptr),
           status_(io.get_executor(), {clock_, bus_}, configs_.status,
                   logger.named("status_service")),
           executor_(io.get_executor()),
-          logger_(logger) {}
+          logger_(logger) {
+        if (publishes()) gateway_.add_metrics([this] { return nats_.metrics(); });
+    }
 
     // The story: start in the order in which they need each other, tell where, wait for a signal,
     // stop in the reverse order.
@@ -166,6 +179,7 @@ public:
         co_await gateway_.stop();
         if (host_) co_await host_->stop();
         co_await status_.stop();
+        co_await nats_.close();
         std::error_code ignored;
         std::filesystem::remove(ready_file(), ignored);
         // What is left are timers of idle connections, which nobody waits for.
@@ -173,7 +187,13 @@ public:
     }
 
 private:
+    [[nodiscard]] bool publishes() const {
+        return configs_.gateway.publish_events && !configs_.gateway.nats.urls.empty();
+    }
+
     boost::asio::awaitable<Result<void>> start() {
+        if (publishes())
+            if (auto opened = nats_.open(); !opened) co_return opened.error();
         auto gateway = co_await gateway_.start();
         if (!gateway) co_return gateway.error();
         auto status = co_await status_.start();
@@ -252,6 +272,8 @@ private:
     net::HttpPeer peer_;
     blob::DirectoryBlobStore blobs_;
     net::StopSignal signals_;
+    nats::NatsBus nats_;
+    nats::NatsEventSink events_;
     gateway::App gateway_;
     status_service::App status_;
     std::unique_ptr<host_agent::App> host_;  // once the status service has an address

@@ -129,10 +129,9 @@ std::string describe_progress(const client::InvocationStatus& status) {
 ProgressLine::ProgressLine() : on_(stderr_is_terminal()) {}
 ProgressLine::~ProgressLine() { clear(); }
 
-void ProgressLine::show(const client::InvocationStatus& status) {
+void ProgressLine::show(std::string line) {
     if (!on_) return;
     constexpr std::string_view kTurns = "|/-\\";
-    std::string line = describe_progress(status);
     for (char& c : line)
         if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     if (line.size() > 100) line = line.substr(0, 97) + "...";

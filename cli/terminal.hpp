@@ -33,7 +33,7 @@ void print(std::string_view text);
 // One line about where an invocation stands: "queued · function_limit · position 3".
 [[nodiscard]] std::string describe_progress(const client::InvocationStatus& status);
 
-// Shows describe_progress() on stderr, rewriting its line; silent where stderr is no terminal.
+// Shows how a wait goes on stderr, rewriting its line; silent where stderr is no terminal.
 class ProgressLine {
 public:
     ProgressLine();
@@ -41,7 +41,8 @@ public:
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
 
-    void show(const client::InvocationStatus& status);
+    void show(const client::InvocationStatus& status) { show(describe_progress(status)); }
+    void show(std::string line);
     void clear();
 
 private:

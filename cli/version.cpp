@@ -16,13 +16,15 @@ public:
             document.set("version", LONGHAUL_VERSION);
             print(document.dump() + "\n");
         } else {
-            print("longhaul " LONGHAUL_VERSION "\n");
+            print(version_text() + "\n");
         }
         return kExitOk;
     }
 };
 
 }  // namespace
+
+std::string version_text() { return "longhaul " LONGHAUL_VERSION; }
 
 CommandPtr make_version(CLI::App& app, const Globals& globals) {
     return std::make_unique<Version>(app, globals);

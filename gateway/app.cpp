@@ -1,6 +1,7 @@
 #include "gateway/app.hpp"
 
 #include "gateway/driver/handle.hpp"
+#include "gateway/driver/host_registry.hpp"
 #include "gateway/ledger/rocks_view.hpp"
 #include "gateway/routes/table.hpp"
 #include "longhaul/base/assert.hpp"
@@ -12,7 +13,9 @@
 #include "longhaul/system/disk.hpp"
 #include "longhaul/system/workers.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace longhaul::gateway {
 namespace {
@@ -45,7 +48,7 @@ BodyLimits upload_limits(const Config& config) {
 struct App::Parts {
     Parts(boost::asio::any_io_executor executor_, port::Clock& clock_, port::Random& random_,
           port::Bus& bus_, const Config& config_, Logger logger_,
-          std::function<void(const Error&)> on_failure_)
+          std::function<void(const Error&)> on_failure_, port::EventSink* event_sink)
         : executor(executor_),
           clock(clock_),
           random(random_),
@@ -58,11 +61,16 @@ struct App::Parts {
           blobs(disk, workers, {config_.blob_dir}),
           bodies(config_.data_dir + "/bodies", disk, workers, random_, config_.bodies),
           uploads(config_.data_dir + "/uploads", disk, workers, random_, upload_limits(config_)),
-          loops(executor_, logger) {}
+          event_cursor(disk, workers, config_.data_dir + "/events.position"),
+          loops(executor_, logger) {
+        if (event_sink) event_outlet.emplace(EventOutlet{*event_sink, event_cursor});
+    }
 
     [[nodiscard]] Result<void> open_storage();
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] MetricSamples all_metrics() const;
+    void resync();
+    boost::asio::awaitable<void> read_registry();
 
     const boost::asio::any_io_executor executor;
     port::Clock& clock;
@@ -71,6 +79,9 @@ struct App::Parts {
     const Config config;
     Logger logger;
     std::function<void(const Error&)> on_failure;
+    std::function<MetricSamples()> more_metrics;
+    bool stopping = false;
+    bool reading_registry = false;
 
     system::PosixDisk disk;
     system::ThreadWorkers workers;
@@ -78,6 +89,8 @@ struct App::Parts {
     blob::DirectoryBlobStore blobs;
     BodyStore bodies;
     BodyStore uploads;
+    EventCursor event_cursor;
+    std::optional<EventOutlet> event_outlet;
     net::TaskGroup loops;
     std::unique_ptr<journal::FileJournal> journal;
     std::unique_ptr<View> view;
@@ -105,10 +118,10 @@ Result<void> App::Parts::open_storage() {
     if (!opened_view) return opened_view.error();
     view = std::move(*opened_view);
 
-    gateway.emplace(
-        executor,
-        GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies, uploads},
-        config.limits, logger, on_failure);
+    gateway.emplace(executor,
+                    GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies,
+                                 uploads, event_outlet ? &*event_outlet : nullptr},
+                    config.limits, logger, on_failure);
     return {};
 }
 
@@ -137,14 +150,50 @@ MetricSamples App::Parts::all_metrics() const {
         MetricSamples more = server->metrics();
         samples.insert(samples.end(), more.begin(), more.end());
     }
+    if (more_metrics) {
+        MetricSamples more = more_metrics();
+        samples.insert(samples.end(), more.begin(), more.end());
+    }
     return samples;
+}
+
+void App::Parts::resync() {
+    if (stopping || !gateway) return;
+    gateway->resync();
+    if (config.status_service.empty()) return;
+    if (!std::exchange(reading_registry, true)) loops.start("registry", read_registry());
+}
+
+// Until the status service has answered once; from then on announcements tell.
+boost::asio::awaitable<void> App::Parts::read_registry() {
+    const RegistryLimits limits;
+    Duration backoff = limits.backoff_min;
+    bool told = false;
+    while (!stopping) {
+        std::string address = config.status_service;
+        const Duration silence_max = config.limits.scheduler.hosts.suspect_after;
+        auto hosts = co_await read_hosts(peer, std::move(address), limits.call_limit, silence_max);
+        if (hosts) {
+            gateway->load_hosts(*hosts);
+            logger.info("hosts_read",
+                        {{"from", config.status_service}, {"hosts", std::uint64_t{hosts->size()}}});
+            break;
+        }
+        if (!std::exchange(told, true))
+            logger.warning("hosts_not_read",
+                           {{"from", config.status_service}, {"reason", hosts.error().message}});
+        const TimePoint next = clock.now() + backoff;
+        co_await clock.wait_until(next);
+        backoff = std::min(backoff * 2, limits.backoff_max);
+    }
+    reading_registry = false;
 }
 
 App::App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
          port::Bus& bus, const Config& config, Logger logger,
-         std::function<void(const Error&)> on_storage_failure)
+         std::function<void(const Error&)> on_storage_failure, port::EventSink* event_sink)
     : parts_(std::make_unique<Parts>(executor, clock, random, bus, config, std::move(logger),
-                                     std::move(on_storage_failure))) {}
+                                     std::move(on_storage_failure), event_sink)) {}
 
 App::~App() = default;
 
@@ -154,7 +203,15 @@ boost::asio::awaitable<Result<void>> App::start() {
     parts_->loops.start("journal", parts_->journal->run());
     auto started = co_await parts_->gateway->start();
     if (!started) co_return started.error();
-    co_return parts_->listen();
+    auto listening = parts_->listen();
+    if (listening) parts_->resync();
+    co_return listening;
+}
+
+void App::resync() { parts_->resync(); }
+
+void App::add_metrics(std::function<MetricSamples()> source) {
+    parts_->more_metrics = std::move(source);
 }
 
 void App::refuse_new_work() {
@@ -164,6 +221,7 @@ void App::refuse_new_work() {
 
 boost::asio::awaitable<void> App::stop() {
     Parts& parts = *parts_;
+    parts.stopping = true;
     if (parts.gateway) parts.gateway->refuse_new_work();
     if (parts.gateway) co_await parts.gateway->stop();
     for (net::Server* server :

@@ -4,6 +4,7 @@
 
 #include "gateway/config.hpp"
 #include "longhaul/base/log.hpp"
+#include "longhaul/base/metrics.hpp"
 #include "longhaul/port/bus.hpp"
 #include "longhaul/port/clock.hpp"
 #include "longhaul/port/random.hpp"
@@ -16,21 +17,32 @@
 #include <string>
 #include <vector>
 
+namespace longhaul::port {
+class EventSink;
+}
+
 namespace longhaul::gateway {
 
 class App {
 public:
     // `on_storage_failure` is called once when acknowledging had to stop (I12): the program must
-    // then end with that message.
+    // then end with that message. `event_sink`, which outlives the App, gets lifecycle events.
     App(boost::asio::any_io_executor executor, port::Clock& clock, port::Random& random,
         port::Bus& bus, const Config& config, Logger logger,
-        std::function<void(const Error&)> on_storage_failure);
+        std::function<void(const Error&)> on_storage_failure,
+        port::EventSink* event_sink = nullptr);
     ~App();
     App(const App&) = delete;
     App& operator=(const App&) = delete;
 
     // Opens storage, recovers, listens. Errc::conflict when another gateway has the data folder.
     boost::asio::awaitable<Result<void>> start();
+
+    // What else /metrics shows. REQUIRES not started.
+    void add_metrics(std::function<MetricSamples()> source);
+
+    // Something of the bus may have been missed: asks who is there, and each for what it has.
+    void resync();
 
     // From now on new work gets 503 and /readyz fails; status stays readable.
     void refuse_new_work();

@@ -18,11 +18,15 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("limits.list_max", config.api.list_max, 1, 10'000, "entries");
     reader.integer("limits.batch_max", config.api.batch_max, 1, 10'000, "ids");
     reader.bytes("limits.document_max", config.api.document_max, 1024, 64u << 20);
+    reader.integer("limits.headers_max", config.api.headers_max, 0, 1'000, "headers");
+    reader.bytes("limits.headers_bytes_max", config.api.headers_bytes_max, 0, 16u << 10);
     reader.integer("limits.connections_max", config.connections_max, 1, 1'000'000, "connections");
     reader.duration("hosts.suspect_after", scheduler.hosts.suspect_after, 1s, 1h);
     reader.duration("hosts.grace", scheduler.hosts.host_grace, 1s, 24h);
     if (scheduler.hosts.host_grace <= scheduler.hosts.suspect_after)
         reader.problem("hosts.grace", "must be more than hosts.suspect_after");
+    reader.duration("hosts.forget_after", scheduler.hosts.forget_after, 1min, 24h * 30);
+    reader.duration("hosts.instances_wait", config.limits.instances_wait, 100ms, 20s);
     reader.duration("hosts.call_limit", config.limits.dispatch.call_limit, 100ms, 5min);
     reader.boolean("hosts.use_leases", scheduler.use_leases);
     reader.integer("hosts.leases_max", scheduler.leases_max, 0, 10'000'000, "instances");
@@ -41,21 +45,37 @@ void read_storage(ConfigReader& reader, Config& config) {
     reader.integer("workers", config.workers, 1, 256, "threads");
 }
 
+void read_events(ConfigReader& reader, Config& config) {
+    EventLimits& events = config.limits.events;
+    reader.boolean("events.publish", config.publish_events);
+    reader.text("events.source", events.source);
+    if (events.source.empty()) reader.problem("events.source", "must not be empty");
+    reader.integer("events.backlog_max", events.backlog_max, 1, 10'000'000, "events");
+    reader.bytes("events.backlog_bytes_max", events.backlog_bytes_max, 1u << 20, 64ull << 30);
+    reader.integer("events.batch_max", events.batch_max, 1, 10'000, "events");
+    reader.duration("events.retry_after", events.retry_after, 10ms, 5min);
+    reader.duration("events.cursor_every", events.cursor_every, 10ms, 5min);
+    nats::read_event_sink_options(reader, config.event_sink);
+}
+
 }  // namespace
 
-Result<Config> read_config(const ConfigDocument& document) {
+Result<Config> read_config(ConfigReader& reader) {
     Config config;
-    ConfigReader reader{document};
     reader.text("data_dir", config.data_dir);
-    reader.text("listen", config.listen);
-    reader.text("internal_listen", config.internal_listen);
-    reader.text("admin_listen", config.admin_listen);
-    reader.text("secret", config.secret);
+    reader.address("listen", config.listen);
+    reader.address("internal_listen", config.internal_listen);
+    reader.address("admin_listen", config.admin_listen);
+    reader.secret("secret", config.secret);
+    reader.guarded("internal_listen", config.internal_listen, config.secret);
+    reader.optional_address("status_service", config.status_service);
     reader.text("blob_dir", config.blob_dir);
     reader.boolean("trust_tenant_header", config.api.trust_tenant_header);
     reader.duration("stop_timeout", config.stop_timeout, 0s, 60s);
+    nats::read_nats_options(reader, config.nats);
     read_limits(reader, config);
     read_storage(reader, config);
+    read_events(reader, config);
     if (auto done = reader.finish(); !done) return done.error();
     if (config.blob_dir.empty()) config.blob_dir = config.data_dir + "/blobs";
     return config;

@@ -6,6 +6,7 @@
 #include "gateway/routes/api.hpp"
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/nats/event_sink.hpp"
 
 #include <cstdint>
 #include <string>
@@ -17,8 +18,13 @@ struct Config {
     std::string listen = "127.0.0.1:7070";  // public
     std::string internal_listen = "127.0.0.1:7071";
     std::string admin_listen = "127.0.0.1:7072";
-    std::string secret{};    // of the cluster; "" = no check on the internal listener
+    std::string secret{};  // of the cluster; "" = no check on the internal listener
+    std::string status_service = "127.0.0.1:7080";  // whose hosts are read at the start; "" = none
     std::string blob_dir{};  // of the directory blob store; "" = data_dir/blobs
+
+    nats::NatsOptions nats{};    // the bus; without urls: what is pushed to the internal listener
+    bool publish_events = true;  // lifecycle events, where there is NATS
+    nats::EventSinkOptions event_sink{};
 
     GatewayLimits limits{};
     ApiOptions api{};
@@ -33,7 +39,7 @@ struct Config {
     Duration stop_timeout = std::chrono::seconds(1);  // of handlers, at the end
 };
 
-// All problems in one message.
-[[nodiscard]] Result<Config> read_config(const ConfigDocument& document);
+// Reads everything and ends the reading: all problems in one message.
+[[nodiscard]] Result<Config> read_config(ConfigReader& reader);
 
 }  // namespace longhaul::gateway

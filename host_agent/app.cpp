@@ -8,10 +8,12 @@
 #include "longhaul/journal/file_journal.hpp"
 #include "longhaul/net/metrics_page.hpp"
 #include "longhaul/net/server.hpp"
+#include "longhaul/net/shutdown.hpp"
 #include "longhaul/port/disk.hpp"
 #include "longhaul/port/random.hpp"
 #include "longhaul/wire/log_line.hpp"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <span>
@@ -25,6 +27,7 @@ namespace {
 
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kFileSweep = std::chrono::minutes(5);
+constexpr Duration kLastEnds = std::chrono::seconds(5);  // SIGKILL to an acknowledged end
 
 CoreLimits core_limits(const Config& config, const Machine& machine) {
     CoreLimits limits;
@@ -38,16 +41,30 @@ CoreLimits core_limits(const Config& config, const Machine& machine) {
     return limits;
 }
 
+// "10.0.0.7" of "10.0.0.7:7090".
+std::string_view host_part(std::string_view address) {
+    return address.substr(0, address.rfind(':'));
+}
+
+// Where the gateways reach what listens here.
+std::string reachable_host(const Config& config) {
+    const std::string& address = config.advertise.empty() ? config.listen : config.advertise;
+    return address.starts_with("unix:") ? "127.0.0.1" : std::string(host_part(address));
+}
+
 SpawnSettings spawn_settings(const Config& config) {
     SpawnSettings settings;
+    settings.data_listen = reachable_host(config) + ":0";
     settings.program = config.runtime_agent;
     settings.instances_dir = config.data_dir + "/instances";
     settings.log_dir = config.data_dir + "/logs";
     settings.result_dir = config.data_dir + "/results";
     settings.host_socket = config.data_dir + "/agents.sock";
     settings.function_path = config.function_path;
-    settings.uid_first = config.uid_first;
-    settings.uid_count = config.uid_count;
+    settings.uids.claims_dir = config.uid_claims_dir;
+    settings.uids.owner = config.data_dir;
+    settings.uids.first = config.uid_first;
+    settings.uids.count = config.uid_count;
     settings.pids_max = config.pids_max;
     settings.cgroups = config.cgroups;
     settings.file_max = config.file_max;
@@ -63,6 +80,18 @@ PackageLimits package_limits(const Config& config) {
     limits.fetch_timeout = config.fetch_timeout;
     limits.unpack.bytes_max = config.unpacked_max;
     limits.unpack.entries_max = config.unpacked_entries_max;
+    return limits;
+}
+
+ReportLimits report_limits(const Config& config) {
+    ReportLimits limits;
+    limits.announce_interval = config.announce_interval;
+    limits.report_timeout = config.report_timeout;
+    limits.backoff_max = config.report_backoff_max;
+    limits.progress_wait = config.progress_wait;
+    limits.digest_interval = config.digest_interval;
+    limits.entries_max = config.report_entries_max;
+    limits.bytes_max = config.report_bytes_max;
     return limits;
 }
 
@@ -93,13 +122,16 @@ struct App::Impl {
     Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config config_arg, Logger logger_arg);
 
     asio::awaitable<Result<void>> start();
+    asio::awaitable<void> leave(net::StopSignal& again);
     asio::awaitable<void> stop();
     Result<void> open_journal();
     Result<void> listen();
     asio::awaitable<void> keep_time();
     asio::awaitable<void> sweep_files();
     [[nodiscard]] wire::HostAnnouncement announcement() const;
-    [[nodiscard]] net::Server make_server(std::string name);
+    [[nodiscard]] std::string advertised() const;
+    void ordered_to_drain(bool on);
+    asio::awaitable<void> obey_drain(bool on);
     [[nodiscard]] bool package_in_use(const Digest& digest) const;
 
     const asio::any_io_executor executor;
@@ -159,10 +191,11 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
             {config.start_timeout, config.control_timeout}),
       kills(executor, ports.clock, logger, ledger, keeper, control, status, leases, files),
       recovery(executor, ports.clock, logger, ledger, keeper, control, status),
-      drain(takes, kills),
-      reporter(executor, ports.clock, logger, ledger, ports.peer, config.status_service,
-               {config.announce_interval, config.report_timeout, config.report_backoff_max},
-               [this] { return announcement(); }),
+      drain(ports.clock, ledger, kills, status, host, config.drain_grace),
+      reporter(
+          executor, ports.clock, logger, ledger, ports.peer, config.status_service,
+          report_limits(config), [this] { return announcement(); },
+          [this](bool on) { ordered_to_drain(on); }),
       handles{host,  ledger,    takes,       kills,       leases,     status,       drain,
               files, log_watch, ports.blobs, ports.clock, ports.disk, ports.workers},
       tasks(executor, logger),
@@ -248,6 +281,39 @@ Result<void> App::Impl::listen() {
     return admin->start();
 }
 
+namespace {
+
+// Once more the signal: no more patience.
+asio::awaitable<void> hear_again(net::StopSignal& again, bool& heard, net::Notifier& changed) {
+    (void)co_await again.next();
+    heard = true;
+    changed.notify_all();
+}
+
+}  // namespace
+
+asio::awaitable<void> App::Impl::leave(net::StopSignal& again) {
+    if (config.drain_by <= Duration::zero()) co_return;
+    const HostCore& core = ledger.core();
+    const TimePoint until = ports.clock.now() + config.drain_by + config.drain_grace + kLastEnds;
+    drain.leave(config.drain_by);
+    logger.info("drains_before_it_stops",
+                {{"runs", static_cast<std::uint64_t>(core.blocking().size())},
+                 {"limit", format_duration(config.drain_by)}});
+    bool heard_again = false;
+    net::TaskGroup listening(executor, logger);
+    listening.start("second_signal", hear_again(again, heard_again, ledger.changed()));
+    while (!heard_again && !core.blocking().empty() && ports.clock.now() < until) {
+        const TimePoint next = std::min(until, ports.clock.now() + kTick);
+        (void)co_await ledger.changed().wait_until(ports.clock, next);
+    }
+    listening.cancel();
+    co_await listening.join();
+    if (!core.blocking().empty())
+        logger.warning("leaves_runs_to_its_successor",
+                       {{"runs", static_cast<std::uint64_t>(core.blocking().size())}});
+}
+
 // Nothing below waits for a run: those belong to processes that go on.
 asio::awaitable<void> App::Impl::stop() {
     if (std::exchange(stopping, true)) co_return;
@@ -275,13 +341,14 @@ asio::awaitable<void> App::Impl::keep_time() {
     while (!tasks.cancelled()) {
         const TimePoint now = ports.clock.now();
         HostCore& core = ledger.core();
-        status.offer_leases(!drain.on());
-        leases.tick(drain.on());
+        const bool draining = core.drain() != nullptr;
+        status.offer_leases(!draining);
+        leases.tick(draining);
         status.retire();
         for (const RunKey& key : core.lapsed(now)) kills.lapse(key);
         core.forget_old(now);
         ledger.sweep();
-        drain.tick(now);
+        drain.tick();
         co_await ports.clock.wait_until(now + kTick);
     }
 }
@@ -311,16 +378,37 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.host = host;
     self.epoch = core.epoch();
     self.last_seq = core.last_seq();
-    self.address = internal ? internal->address() : config.listen;
+    self.address = advertised();
     self.capacity.memory_mb = limits.memory_mb;
-    self.capacity.cpu_millis = config.cpu_millis != 0 ? config.cpu_millis : machine.cpu_millis;
+    self.capacity.cpu_millis = config.cpu_millis;
     self.capacity.instances_max = config.instances_max;
     self.instances = static_cast<std::uint32_t>(core.instances().size());
     self.memory_used_mb = core.memory_busy_mb();
     self.loaded = idle_instances(core);
     self.packages = packages.digests();
-    self.draining = drain.on();
+    self.draining = core.drain() != nullptr;
     return self;
+}
+
+std::string App::Impl::advertised() const {
+    const std::string own = internal ? internal->address() : config.listen;
+    if (!config.advertise.ends_with(":0")) return config.advertise.empty() ? own : config.advertise;
+    return reachable_host(config) + own.substr(own.rfind(':'));
+}
+
+// Said again with every answer until an announcement says that it is done.
+void App::Impl::ordered_to_drain(bool on) {
+    if (on == (ledger.core().drain() != nullptr)) return;
+    logger.info("ordered", {{"drain", on}});
+    tasks.start("obey_drain", obey_drain(on));
+}
+
+asio::awaitable<void> App::Impl::obey_drain(bool on) {
+    DrainOrder order;
+    order.reason = "ordered by the status service";
+    order.since = ports.clock.now();
+    auto done = on ? co_await drain.begin(std::move(order)) : co_await drain.end();
+    if (!done) logger.warning("order_not_obeyed", {{"why", done.error().message}});
 }
 
 bool App::Impl::package_in_use(const Digest& digest) const {
@@ -336,6 +424,7 @@ App::App(asio::any_io_executor executor, Ports ports, Config config, Logger logg
 App::~App() = default;
 
 asio::awaitable<Result<void>> App::start() { return impl_->start(); }
+asio::awaitable<void> App::leave(net::StopSignal& again) { return impl_->leave(again); }
 asio::awaitable<void> App::stop() { return impl_->stop(); }
 const std::string& App::address() const { return impl_->internal->address(); }
 const std::string& App::admin_address() const {

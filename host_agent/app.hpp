@@ -26,6 +26,10 @@ class Random;
 class Workers;
 }  // namespace longhaul::port
 
+namespace longhaul::net {
+class StopSignal;
+}  // namespace longhaul::net
+
 namespace longhaul::host_agent {
 
 struct Ports {
@@ -46,6 +50,11 @@ public:
 
     // Opens the journal, finds earlier runs, listens. After an error stop() is still due.
     boost::asio::awaitable<Result<void>> start();
+
+    // Where Config::drain_by says so: takes no more work, and returns when everything that runs
+    // here has ended and is acknowledged, at the latest when that time is over; at once when
+    // `again` brings another signal. Then stop() is due.
+    boost::asio::awaitable<void> leave(net::StopSignal& again);
 
     // Takes no more work, makes durable what is staged, leaves the runs to its successor. Quick.
     boost::asio::awaitable<void> stop();

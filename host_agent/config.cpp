@@ -2,19 +2,24 @@
 
 namespace longhaul::host_agent {
 
-Result<Config> read_config(const ConfigDocument& document) {
+Result<Config> read_config(ConfigReader& reader) {
     using std::chrono::hours;
     using std::chrono::milliseconds;
     using std::chrono::minutes;
     using std::chrono::seconds;
     Config config;
-    ConfigReader reader(document);
     reader.text("data_dir", config.data_dir);
     reader.text("host_id", config.host_id);
-    reader.text("listen", config.listen);
-    reader.text("admin_listen", config.admin_listen);
-    reader.text("status_service", config.status_service);
-    reader.text("secret", config.secret);
+    reader.address("listen", config.listen);
+    reader.optional_address("admin_listen", config.admin_listen);
+    reader.optional_address("advertise", config.advertise);
+    const bool is_wildcard =
+        config.listen.starts_with("0.0.0.0:") || config.listen.starts_with("[::]:");
+    if (is_wildcard && config.advertise.empty())
+        reader.problem("advertise", "is needed where listen is a wildcard: nobody can call that");
+    reader.address("status_service", config.status_service);
+    reader.secret("secret", config.secret);
+    reader.guarded("listen", config.listen, config.secret);
     reader.text("blob_dir", config.blob_dir);
     reader.text("runtime_agent", config.runtime_agent);
     reader.text("function_path", config.function_path);
@@ -24,6 +29,7 @@ Result<Config> read_config(const ConfigDocument& document) {
     reader.integer("runs_max", config.runs_max, 1, 1'000'000, "runs");
     reader.integer("uid_first", config.uid_first, 1'000, 2'000'000'000, "uid");
     reader.integer("uid_count", config.uid_count, 1, 1'000'000, "uids");
+    reader.text("uid_claims_dir", config.uid_claims_dir);
     reader.integer("pids_max", config.pids_max, 8, 100'000, "processes");
     reader.boolean("cgroups", config.cgroups);
     reader.bytes("run_log_max", config.run_log_max, 1 << 10, 16ull << 30);
@@ -35,6 +41,8 @@ Result<Config> read_config(const ConfigDocument& document) {
     reader.duration("start_timeout", config.start_timeout, milliseconds(100), minutes(5));
     reader.duration("control_timeout", config.control_timeout, milliseconds(100), minutes(1));
     reader.duration("destroy_timeout", config.destroy_timeout, milliseconds(100), minutes(5));
+    reader.duration("drain_by", config.drain_by, seconds(0), hours(24 * 7));
+    reader.duration("drain_grace", config.drain_grace, seconds(0), hours(1));
     reader.duration("fence_retention", config.fence_retention, minutes(1), hours(24 * 30));
     reader.integer("fences_max", config.fences_max, 1'000, 10'000'000, "fences");
     reader.bytes("package_max", config.package_max, 1 << 10, 10ull << 30);
@@ -47,6 +55,10 @@ Result<Config> read_config(const ConfigDocument& document) {
     reader.duration("announce_interval", config.announce_interval, milliseconds(50), minutes(1));
     reader.duration("report_timeout", config.report_timeout, milliseconds(100), minutes(1));
     reader.duration("report_backoff_max", config.report_backoff_max, milliseconds(100), minutes(1));
+    reader.duration("progress_wait", config.progress_wait, milliseconds(0), minutes(1));
+    reader.duration("digest_interval", config.digest_interval, seconds(1), hours(1));
+    reader.integer("report_entries_max", config.report_entries_max, 1, 500, "entries");
+    reader.bytes("report_bytes_max", config.report_bytes_max, 64 << 10, 8u << 20);
     reader.integer("journal_compact_records", config.journal_compact_records, 100, 10'000'000,
                    "records");
     reader.duration("stop_timeout", config.stop_timeout, milliseconds(10), minutes(1));

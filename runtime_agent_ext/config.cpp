@@ -15,7 +15,6 @@ namespace {
 
 struct Reading {
     Config config;
-    bool command_given = false;
     std::string problems;
 
     void problem(std::string_view flag, std::string_view what) {
@@ -95,13 +94,11 @@ void secret_fd(Reading& reading, std::string_view name, const std::string& value
     reading.number(name, value, fd);
     if (fd >= 0) reading.config.secret = read_secret(fd, reading);
 }
-void runtime_command(Reading& reading, std::string_view, const std::string& value) {
-    if (!reading.command_given) reading.config.runtime_command.clear();
-    reading.command_given = true;
-    reading.config.runtime_command.push_back(value);
-}
-void prestart(Reading& reading, std::string_view, const std::string& value) {
-    reading.config.prestart = value == "yes";
+void prestart(Reading& reading, std::string_view name, const std::string& value) {
+    if (value == "python" || value == "node")
+        reading.config.prestart = value;
+    else if (value != "no")
+        reading.problem(name, "'" + value + "' is none of python, node, no");
 }
 void cgroups(Reading& reading, std::string_view, const std::string& value) {
     reading.config.cgroups = value != "no";
@@ -123,6 +120,8 @@ constexpr std::array kFlags{
          text<&Config::host_socket>},
     Flag{"control-socket", "PATH", "unix socket to serve (required)",
          text<&Config::control_socket>},
+    Flag{"data-listen", "ADDRESS", "where gateways send runs (default 127.0.0.1:0)",
+         text<&Config::data_listen>},
     Flag{"log-dir", "DIR", "where log files go, exists (required)", text<&Config::log_directory>},
     Flag{"store-dir", "DIR", "where results go, exists (required)", text<&Config::store_directory>},
     Flag{"secret-fd", "N", "descriptor with the per-instance secret (required)", secret_fd},
@@ -130,11 +129,7 @@ constexpr std::array kFlags{
     Flag{"gid", "N", "group of the function (default: as this process)", number<&Config::gid>},
     Flag{"path", "PATH", "the function's PATH (default /usr/local/bin:/usr/bin:/bin)",
          text<&Config::path>},
-    Flag{"runtime-command", "WORD",
-         "handler mode, once a word; {runner} is our Python runner "
-         "(default python3 {runner})",
-         runtime_command},
-    Flag{"prestart", "yes|no", "start the runtime in standby (default no)", prestart},
+    Flag{"prestart", "RUNTIME", "start it in standby: python, node, no (default no)", prestart},
     Flag{"cgroups", "yes|no", "use cgroups where writable (default yes)", cgroups},
     Flag{"pids-max", "N", "processes and threads of the function, 0 = none (default 1024)",
          number<&Config::pids_max>},
@@ -170,7 +165,6 @@ void check_required(Reading& reading) {
     require("secret-fd", config.secret);
     if (config.instance.text.find('/') != std::string::npos)
         reading.problem("instance", "must not hold a slash");
-    if (config.runtime_command.empty()) reading.problem("runtime-command", "is empty");
     if (config.log_bytes_max < 1024) reading.problem("log-bytes-max", "is below 1024");
 }
 

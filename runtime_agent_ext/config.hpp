@@ -21,6 +21,7 @@ struct Config {
     std::string directory;       // of the instance; the runner and the function's work/ go here
     std::string host_socket;     // unix socket of the host agent
     std::string control_socket;  // unix socket to serve
+    std::string data_listen = "127.0.0.1:0";  // TCP, for gateways: guarded by the token of a run
     std::string log_directory;
     std::string store_directory;  // results
     std::string secret;           // per instance, read from an inherited descriptor
@@ -30,10 +31,7 @@ struct Config {
     std::optional<gid_t> gid;
     std::string path = "/usr/local/bin:/usr/bin:/bin";  // its PATH, unless its own env sets one
 
-    // Handler mode: a command that speaks the Runtime API. "{runner}" stands for our Python runner,
-    // which waits in load/next; a command without it is started at the load and polls next at once.
-    std::vector<std::string> runtime_command{"python3", "{runner}"};
-    bool prestart = false;  // start the runtime in standby, before the load
+    std::string prestart{};  // the runtime to start in standby, before the load; "" = none
 
     // Limits.
     bool cgroups = true;                        // use them where they are writable

@@ -35,6 +35,7 @@ MetricSamples collect(const Projection& projection) {
     count("reports_total", "Reports of hosts", it.reports);
     count("entries_total", "Changes in them", it.entries);
     count("reports_refused_total", "Reports refused", it.refused);
+    count("entries_refused_total", "Changes that were wrong and left out", it.entries_refused);
     count("published_total", "Messages passed on", it.published);
     count("not_published_total", "Messages that nobody can get", it.not_published);
     count("snapshots_asked_total", "Times that a host was asked for everything",
@@ -62,6 +63,7 @@ struct App::Impl {
     Result<void> start();
     asio::awaitable<void> stop();
     asio::awaitable<void> keep_time();
+    [[nodiscard]] MetricSamples metrics() const;
 
     const asio::any_io_executor executor;
     const Ports ports;
@@ -72,6 +74,7 @@ struct App::Impl {
     net::TaskGroup tasks;
     std::unique_ptr<net::Server> internal;
     std::unique_ptr<net::Server> admin;
+    std::function<MetricSamples()> more_metrics;
     bool started = false;
     bool stopping = false;
 };
@@ -89,7 +92,7 @@ Result<void> App::Impl::start() {
         for_admins.address = config.admin_listen;
         for_admins.name = "admin";
         net::AdminSources sources;
-        sources.metrics = [this] { return collect(projection); };
+        sources.metrics = [this] { return metrics(); };
         sources.not_ready = [this]() -> std::optional<std::string> {
             if (stopping) return "stopping";
             return std::nullopt;
@@ -102,6 +105,14 @@ Result<void> App::Impl::start() {
     started = true;
     logger.info("started", {{"address", internal->address()}});
     return {};
+}
+
+MetricSamples App::Impl::metrics() const {
+    MetricSamples samples = collect(projection);
+    if (!more_metrics) return samples;
+    MetricSamples more = more_metrics();
+    samples.insert(samples.end(), more.begin(), more.end());
+    return samples;
 }
 
 asio::awaitable<void> App::Impl::stop() {
@@ -134,7 +145,10 @@ const std::string& App::admin_address() const {
     static const std::string kNone;
     return impl_->admin ? impl_->admin->address() : kNone;
 }
-MetricSamples App::metrics() const { return collect(impl_->projection); }
+MetricSamples App::metrics() const { return impl_->metrics(); }
+void App::add_metrics(std::function<MetricSamples()> source) {
+    impl_->more_metrics = std::move(source);
+}
 
 std::optional<std::string> App::not_ready() const {
     if (impl_->stopping) return "stopping";

@@ -13,6 +13,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ public:
     // Listens. After an error stop() is still due.
     boost::asio::awaitable<Result<void>> start();
     boost::asio::awaitable<void> stop();
+
+    // What else /metrics shows. REQUIRES not started.
+    void add_metrics(std::function<MetricSamples()> source);
 
     // REQUIRES start() has succeeded.
     [[nodiscard]] const std::string& address() const;        // internal: "127.0.0.1:7080"

@@ -1,98 +1,90 @@
 // status_service: host agents report to it in batches; it passes their changes on.
-#include "longhaul/net/shutdown.hpp"
-#include "longhaul/net/task_group.hpp"
+#include "longhaul/nats/nats_bus.hpp"
+#include "longhaul/net/client.hpp"
+#include "longhaul/program/service.hpp"
 #include "longhaul/system/clock.hpp"
-#include "longhaul/system/local_bus.hpp"
 #include "status_service/app.hpp"
+#include "status_service/driver/push_bus.hpp"
 
-#include <CLI/CLI.hpp>
-#include <boost/asio/io_context.hpp>
-
-#include <cstdio>
-#include <string>
-#include <vector>
+#include <memory>
 
 namespace {
 
 using namespace longhaul;
 namespace asio = boost::asio;
 
-struct Flags {
-    std::string config_file;
-    std::vector<std::string> set;  // "name=value"
-    std::string log_level = "info";
+const program::Program kProgram{
+    "status_service",
+    "The status service of longhaul: collects what host agents report, and passes it on.",
+    "Examples:\n"
+    "  status_service\n"
+    "  status_service --config /etc/longhaul/status_service.toml --check\n"
+    "  status_service --listen 10.0.0.5:7080 --set secret_file=/etc/longhaul/secret",
+    {{"--listen", "listen", "ADDRESS", "Where host agents report (127.0.0.1:7080)"},
+     {"--admin-listen", "admin_listen", "ADDRESS", "Metrics and health (127.0.0.1:7081)"},
+     {"--nats", "nats.urls", "URL,…", "Servers of the bus on which changes are published"},
+     {"--gateways", "gateways", "ADDRESS,…",
+      "Without --nats: internal listeners of the gateways (127.0.0.1:7071)"}}};
+
+net::ClientOptions with_secret(const std::string& secret) {
+    net::ClientOptions options;
+    options.secret = secret;
+    return options;
+}
+
+class Service final : public program::Service {
+public:
+    Service(asio::io_context& io, const status_service::Config& config, const Logger& logger)
+        : peer_(io.get_executor(), with_secret(config.secret)),
+          push_bus_(io.get_executor(), clock_, logger, peer_,
+                    config.nats.urls.empty() ? config.gateways : std::vector<std::string>{},
+                    config.push),
+          nats_bus_(config.nats.urls.empty() ? nullptr
+                                             : std::make_unique<nats::NatsBus>(
+                                                   io.get_executor(), clock_, logger, config.nats)),
+          app_(io.get_executor(), {clock_, bus()}, config, logger) {
+        app_.add_metrics([this] { return nats_bus_ ? nats_bus_->metrics() : push_bus_.metrics(); });
+    }
+
+    asio::awaitable<Result<Facts>> start() override {
+        auto started = co_await app_.start();
+        if (!started) co_return started.error();
+        if (nats_bus_) {
+            if (auto opened = nats_bus_->open(); !opened) co_return opened.error();
+            nats_open_ = true;
+        }
+        co_return Facts{{"internal", app_.address()}, {"admin", app_.admin_address()}};
+    }
+    asio::awaitable<void> stop() override {
+        co_await app_.stop();
+        co_await push_bus_.stop();
+        if (nats_open_) co_await nats_bus_->close();
+    }
+
+    [[nodiscard]] port::Clock& clock() { return clock_; }
+
+private:
+    [[nodiscard]] port::Bus& bus() {
+        if (nats_bus_) return *nats_bus_;
+        return push_bus_;
+    }
+
+    system::SystemClock clock_;
+    net::HttpPeer peer_;
+    status_service::PushBus push_bus_;
+    std::unique_ptr<nats::NatsBus> nats_bus_;
+    bool nats_open_ = false;
+    status_service::App app_;
 };
-
-Result<status_service::Config> load_config(const Flags& flags) {
-    ConfigDocument document;
-    if (!flags.config_file.empty()) {
-        auto read = read_toml_file(flags.config_file);
-        if (!read) return read.error();
-        document = std::move(*read);
-    }
-    if (auto applied = apply_settings(document, flags.set); !applied) return applied.error();
-    return status_service::read_config(document);
-}
-
-asio::awaitable<void> serve(asio::io_context& io, status_service::App& app, bool has_admin,
-                            int& exit_code) {
-    auto started = co_await app.start();
-    if (started) {
-        std::printf("status_service internal %s admin %s\n", app.address().c_str(),
-                    has_admin ? app.admin_address().c_str() : "none");
-        std::fflush(stdout);
-        net::StopSignal signal(io.get_executor());
-        (void)co_await signal.next();
-    } else {
-        std::fprintf(stderr, "status_service: %s\n", started.error().message.c_str());
-        exit_code = 1;
-    }
-    co_await app.stop();
-    io.stop();
-}
-
-int run(const status_service::Config& config, const Logger& logger) {
-    asio::io_context io(1);
-    system::SystemClock clock;
-    system::LocalBus bus(io.get_executor());
-    status_service::App app(io.get_executor(), {clock, bus}, config, logger);
-    net::TaskGroup root(io.get_executor(), logger);
-    int exit_code = 0;
-    root.start("serve", serve(io, app, !config.admin_listen.empty(), exit_code));
-    io.run();
-    io.restart();
-    io.poll();
-    return exit_code;
-}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    Flags flags;
-    CLI::App cli{"status_service: collects what longhaul's host agents report"};
-    cli.add_option("--config", flags.config_file, "TOML file");
-    cli.add_option("--set", flags.set, "name=value, over the file; repeatable");
-    cli.add_option("--log-level", flags.log_level, "debug, info, warning, error")
-        ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-    const auto as_set = [&](const char* flag, const char* name, const char* help) {
-        cli.add_option_function<std::string>(
-            flag,
-            [&flags, name](const std::string& value) {
-                flags.set.push_back(std::string(name) + "=" + value);
-            },
-            help);
-    };
-    as_set("--listen", "listen", "internal address (default 127.0.0.1:7080)");
-    as_set("--admin-listen", "admin_listen", "admin address (default 127.0.0.1:7081)");
-    CLI11_PARSE(cli, argc, argv);
-
-    auto config = load_config(flags);
-    if (!config) {
-        std::fprintf(stderr, "status_service: %s\n", config.error().message.c_str());
-        return 2;
-    }
-    LogLevel level = LogLevel::info;
-    for (const LogLevel each : {LogLevel::debug, LogLevel::warning, LogLevel::error})
-        if (to_string(each) == flags.log_level) level = each;
-    return run(*config, Logger::to_stderr(level, LogFormat::text));
+    program::Start start{kProgram, argc, argv};
+    const auto config = status_service::read_config(start.reader());
+    if (const auto exit_code = start.settle(config)) return *exit_code;
+    asio::io_context io{1};
+    Service service{io, *config, start.logger()};
+    return program::run(io, service.clock(), start.logger(), start.name(), start.ready_file(),
+                        service);
 }

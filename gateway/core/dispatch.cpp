@@ -8,6 +8,8 @@
 namespace longhaul::gateway {
 namespace {
 
+constexpr std::size_t kLookAhead = 32;  // of a line, past those that back off
+
 Error queue_full(const FunctionQueue& queue, std::uint64_t limit, const char* scope) {
     const auto wait =
         std::chrono::ceil<std::chrono::seconds>(queue.expected_wait(queue.waiting.size()));
@@ -85,7 +87,8 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     entry.ticket = next_ticket_++;
     Route route;
     if (!holding_ && queue.waiting.empty() && limit_reached(queue) == WaitReason::none) {
-        route = choose_route(now, entry.invocation.tenant, *queue.current);
+        route = leased_route(now, entry.invocation.tenant, *queue.current);
+        if (!route.host) route.host = hosts_.choose(now, entry.invocation.tenant, *queue.current);
         if (route.host) {
             entry.invocation.attempts.push_back(new_attempt(now, entry.invocation, route));
             entry.invocation.state = State::dispatching;
@@ -101,6 +104,11 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     place(now, placed);
     out.records.push_back(AcceptedRecord{placed.invocation});
     if (route.host) start(placed, out, route.lease);
+    // Those before it may only be backing off.
+    if (!route.host && retry_at_) {
+        last_now_ = now;
+        grant(now, out);
+    }
     return SubmitAnswer{id, false};
 }
 
@@ -124,16 +132,16 @@ WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
     return WaitReason::none;
 }
 
-// A leased instance first: no question has to be asked. What its host said since it gave the lease
-// may have made that worthless.
-Scheduler::Route Scheduler::choose_route(TimePoint now, const TenantName& tenant,
+// No question has to be asked there. What its host said since it gave the lease may have made that
+// worthless.
+Scheduler::Route Scheduler::leased_route(TimePoint now, const TenantName& tenant,
                                          const FunctionSpec& function) {
     const auto suits = [&](const Lease& lease) {
         const Host* host = hosts_.find(lease.host);
         return host && host->news.epoch == lease.epoch && HostTable::has_room(*host, function);
     };
     auto lease = leases_.take(now, LeaseKey{tenant, function.name, function.version}, suits);
-    if (!lease) return {hosts_.choose(now, tenant, function), std::nullopt};
+    if (!lease) return {};
     const Host* host = hosts_.find(lease->host);
     return {host, std::move(lease)};
 }
@@ -146,13 +154,51 @@ Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, cons
     attempt.host = host.news.host;
     attempt.host_address = host.news.address;
     attempt.dispatched_at = now;
-    if (route.lease) attempt.instance = route.lease->instance;
+    if (route.lease)
+        attempt.instance = route.lease->instance;
+    else
+        hosts_.use_idle(host.news.host, invocation.tenant, *invocation.function);
     return attempt;
+}
+
+// The first in line for whom there is a host. Those that were refused a moment ago, and so wait for
+// one to be tried again, let others pass meanwhile.
+std::pair<Scheduler::Entry*, Scheduler::Route> Scheduler::next_of(TimePoint now,
+                                                                  FunctionQueue& queue,
+                                                                  Unmet& unmet) {
+    std::size_t looked_at = 0;
+    for (const auto& [ticket, id] : queue.waiting) {
+        if (++looked_at > kLookAhead) break;
+        Entry* entry = find_entry(id);
+        LH_ASSERT(entry != nullptr);
+        const FunctionSpec& function = *entry->invocation.function;
+        Route route = leased_route(now, entry->invocation.tenant, function);
+        if (route.host) return {entry, std::move(route)};
+        const std::pair demand{function.memory_mb, function.cpu_millis};
+        const bool is_hopeless = std::ranges::any_of(unmet, [&](const auto& known) {
+            return known.first <= demand.first && known.second <= demand.second;
+        });
+        if (is_hopeless) break;
+        route.host = hosts_.choose(now, entry->invocation.tenant, function, entry->avoided);
+        if (route.host) return {entry, std::move(route)};
+        bool avoids = false;
+        for (const auto& [avoided, until] : entry->avoided) {
+            if (until <= now) continue;
+            avoids = true;
+            retry_at_ = std::min(retry_at_.value_or(until), until);
+        }
+        if (avoids) continue;
+        unmet.push_back(demand);
+        break;
+    }
+    return {nullptr, Route{}};
 }
 
 // Grants slots, one function after another, until limits or hosts say stop.
 void Scheduler::grant(TimePoint now, Outcome& out) {
+    retry_at_.reset();
     if (!begun_ || holding_ || waiting_ == 0 || functions_.empty()) return;
+    Unmet unmet;
     std::size_t without_progress = 0;
     while (waiting_ > 0 && without_progress < functions_.size()) {
         if (next_turn_ == functions_.end()) next_turn_ = functions_.begin();
@@ -160,11 +206,8 @@ void Scheduler::grant(TimePoint now, Outcome& out) {
         ++next_turn_;
         ++without_progress;
         if (queue.waiting.empty() || limit_reached(queue) != WaitReason::none) continue;
-        Entry* entry = find_entry(queue.waiting.begin()->second);
-        LH_ASSERT(entry != nullptr);
-        const Route route =
-            choose_route(now, entry->invocation.tenant, *entry->invocation.function);
-        if (!route.host) continue;
+        const auto [entry, route] = next_of(now, queue, unmet);
+        if (!entry) continue;
         const auto next = transition(entry->invocation.state, Trigger::slot_granted, {});
         LH_ASSERT(next.has_value());
         DispatchingRecord record;
@@ -194,6 +237,7 @@ void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Leas
     effect.body = invocation.body;
     effect.traceparent = invocation.options.traceparent;
     effect.labels = invocation.options.labels;
+    effect.headers = invocation.options.headers;
     effect.timeout = invocation.timeout();
     effect.deadline = invocation.deadline;
     effect.created_at = invocation.created_at;
@@ -239,9 +283,27 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
         requeue(now, *entry, Trigger::not_started, tries, out);
     }
     // After the release above, which is no sign of room; before the next grant. Each further try of
-    // an invocation waits longer, unless the host lets hear of itself.
-    hosts_.mark_full(now, host, counts ? tries : 0);
+    // an invocation waits longer; for all of them, where the host cannot be reached, unless it lets
+    // hear of itself.
+    if (failure == RouteFailure::refused)
+        avoid(now, *entry, host, tries);
+    else
+        hosts_.mark_full(now, host, counts ? tries : 0);
     grant(now, out);
+}
+
+void Scheduler::drain_answered(TimePoint now, const HostId& host, std::optional<bool> draining,
+                               Outcome& out) {
+    last_now_ = now;
+    hosts_.drain_answered(host, draining);
+    grant(now, out);
+}
+
+// Something between this invocation and this host: others may do well there.
+void Scheduler::avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries) {
+    std::erase_if(entry.avoided,
+                  [&](const auto& item) { return item.second <= now || item.first == host; });
+    entry.avoided.emplace_back(host, now + hosts_.pause_after(tries));
 }
 
 void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt,

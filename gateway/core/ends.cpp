@@ -81,8 +81,9 @@ std::optional<Failure> failure_of(State state, const Invocation& invocation,
 }  // namespace
 
 void Scheduler::ack(const AttemptReport& report, Outcome& out) const {
-    out.effects.push_back(
-        AckEffect{report.id, report.attempt, report.host, host_address(report.host, {})});
+    const bool is_forgotten = !entries_.contains(report.id);
+    out.effects.push_back(AckEffect{report.id, report.attempt, report.host,
+                                    host_address(report.host, {}), is_forgotten});
 }
 
 void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
@@ -97,6 +98,7 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
             fence_late(report, out);
         return;
     }
+    hosts_.heard_of(report.host, {report.id, report.attempt});
     const auto order = std::pair(report.rank, report.version);
     if (order <= std::pair(entry->rank, entry->version)) return;  // I5
     entry->rank = report.rank;
@@ -106,6 +108,7 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
         entry->take_answered_at = now;
     }
     report.trace = joined(entry->invocation.current()->trace, std::move(report.trace));
+    if (report.progress) entry->invocation.progress = report.progress;
     if (is_end) {
         take_end(now, *entry, std::move(report), out);
         grant(now, out);
@@ -120,10 +123,18 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
         record.trace = report.trace;
         commit(*entry, std::move(record), out);
     }
-    if (report.progress) entry->invocation.progress = report.progress;
     entry->invocation.current()->usage = report.usage;
     changed(*entry, out);
-    grant(now, out);
+}
+
+void Scheduler::started_under_lease(TimePoint now, AttemptReport report, Outcome& out) {
+    const AttemptName name{report.id, report.attempt};
+    const Entry* before = find_attempt(report.id, report.attempt);
+    const bool host_was_first = before != nullptr && before->rank > 0;
+    this->report(now, std::move(report), out);
+    const Entry* entry = find_attempt(name.first, name.second);
+    if (!entry || host_was_first || entry->ended) return;
+    hosts_.expect(entry->invocation.current()->host, name, now + limits_.ask_again);
 }
 
 void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
@@ -197,6 +208,8 @@ void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumb
     if (result) {
         report.end->result = std::move(*result);
         report.end->result_is_remote = false;
+    } else if (report.end->outcome != AttemptOutcome::succeeded) {
+        report.end->result.reset();  // it failed for a reason of its own, which stands
     } else {
         report.end->result.reset();
         report.end->outcome = AttemptOutcome::failed;
@@ -309,7 +322,14 @@ void Scheduler::fence(TimePoint now, Entry& entry, Outcome& out) {
     effect.host_address = host_address(attempt.host, attempt.host_address);
     effect.instance = attempt.instance;
     effect.fence = true;
+    hosts_.owe_fence(effect.host, {effect.id, effect.attempt}, {effect.token, effect.instance});
     out.effects.push_back(std::move(effect));
+}
+
+void Scheduler::fence_told(TimePoint now, const HostId& host, const InvocationId& id,
+                           AttemptNumber attempt, Outcome& out) {
+    last_now_ = now;
+    if (hosts_.fence_told(host, {id, attempt})) grant(now, out);
 }
 
 // Positive evidence that the attempt is gone: fence it, then judge.

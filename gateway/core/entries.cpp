@@ -64,7 +64,7 @@ void Scheduler::leave(const Entry& entry) {
         --waiting_;
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
-        hosts_.release(attempt.host, invocation.id, attempt.number, invocation.function->memory_mb);
+        hosts_.release(attempt.host, invocation.id, attempt.number, *invocation.function);
         --queue.running;
         --running_;
         const auto tenant = running_by_tenant_.find(invocation.tenant);
@@ -90,7 +90,7 @@ void Scheduler::place(TimePoint now, Entry& entry) {
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.assign(now, attempt.host, attempt.host_address, invocation.id, attempt.number,
-                      invocation.function->memory_mb);
+                      *invocation.function);
         ++queue.running;
         ++running_;
         ++running_by_tenant_[invocation.tenant];
@@ -183,6 +183,12 @@ bool Scheduler::wants_stop(const InvocationId& id, AttemptNumber attempt) const 
            found->second.invocation.current()->number == attempt;
 }
 
+bool Scheduler::owes_fence(const HostId& id, const InvocationId& invocation,
+                           AttemptNumber attempt) const {
+    const Host* host = hosts_.find(id);
+    return host && host->known && !host->suspect && host->fences.contains({invocation, attempt});
+}
+
 const FunctionQueue* Scheduler::function(const TenantName& tenant, const FunctionName& name) const {
     const auto found = functions_.find({tenant, name});
     return found == functions_.end() || !found->second.current ? nullptr : &found->second;
@@ -210,7 +216,15 @@ WaitInfo Scheduler::wait_info(const Invocation& invocation) const {
     if (found == entries_.end() || queue == functions_.end()) return info;
     const FunctionQueue& line = queue->second;
     info.reason = limit_reached(line);
-    if (info.reason == WaitReason::none) info.reason = WaitReason::no_capacity;
+    if (info.reason == WaitReason::none) {
+        // A host that has room may have refused this one a moment ago.
+        const bool has_room =
+            hosts_.choose(last_now_, invocation.tenant, *invocation.function) != nullptr;
+        const bool avoids = std::ranges::any_of(
+            found->second.avoided, [&](const auto& item) { return item.second > last_now_; });
+        if (!has_room) info.reason = WaitReason::no_capacity;
+        if (has_room && avoids) info.reason = WaitReason::backoff;
+    }
     if (!line.waiting.empty()) {
         info.position = found->second.ticket - line.waiting.begin()->first + 1;
         if (info.reason == WaitReason::function_limit && line.mean_run.count() > 0)
@@ -241,6 +255,7 @@ void Scheduler::check_invariants() const {
         LH_ASSERT(host != nullptr);
         LH_ASSERT(host->attempts.contains({id, invocation.current()->number}));
     }
+    hosts_.check_invariants();
     LH_ASSERT(live == live_);
     LH_ASSERT(running == running_);
     LH_ASSERT(waiting == waiting_);

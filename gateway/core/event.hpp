@@ -3,6 +3,7 @@
 
 #include "longhaul/base/id.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/lifecycle/attempt_digest.hpp"
 #include "longhaul/lifecycle/invocation.hpp"
 
 #include <cstdint>
@@ -87,25 +88,63 @@ enum class RouteFailure : std::uint8_t {
     refused,
 };
 
-struct HostNews {
-    HostId host;
-    Epoch epoch = 0;
-    std::uint64_t last_seq = 0;
-    std::string address;
-    std::uint32_t memory_mb = 0;
-    std::uint32_t instances_max = 0;
-    bool draining = false;
-    std::vector<std::pair<TenantName, FunctionName>> loaded{};  // with an idle instance
+using AttemptName = std::pair<InvocationId, AttemptNumber>;
+
+struct IdleInstances {
+    TenantName tenant;
+    FunctionName function;
+    Digest package{};
+    std::uint32_t count = 1;
 };
 
-// Answer to a question about attempts (AskEffect).
+struct HostNews {
+    HostId host{};
+    Epoch epoch = 0;
+    std::uint64_t last_seq = 0;
+    std::string address{};
+    std::uint32_t memory_mb = 0;
+    std::uint32_t cpu_millis = 0;  // 0 = not limited
+    std::uint32_t instances_max = 0;
+    std::uint32_t instances = 0;  // all that exist
+    bool draining = false;
+    std::vector<IdleInstances> loaded{};
+    std::vector<Digest> packages{};  // in its cache
+    std::optional<AttemptDigest> digest{};
+};
+
+// What can be asked of a host about attempts (AskEffect). A greater one makes the lesser needless.
+enum class Question : std::uint8_t {
+    none,
+    digest,    // whether it means the same as we do
+    delta,     // what changed since known_seq
+    named,     // certain attempts: those that a snapshot lacked, or that the host should have told
+               // of. The answer is evidence
+    snapshot,  // everything, by pages
+};
+
+struct HostQuestion {
+    Question kind = Question::none;
+    std::string address;
+    Epoch epoch = 0;
+    std::uint64_t since = 0;             // of a delta
+    std::optional<AttemptName> after{};  // of a snapshot: the page that begins there
+    std::vector<AttemptName> names{};
+    std::vector<InstanceId> instances{};  // that they were sent to, one each; "" = not known
+};
+
 struct HostAnswer {
     HostId host;
     Epoch epoch = 0;
     bool complete = false;  // every instance that the host ever journalled was found or proven dead
     TimePoint asked_at{};
+    Question asked = Question::snapshot;
+    std::uint64_t last_seq = 0;
+    std::optional<AttemptName> after{};  // as asked
+    std::optional<AttemptName> next{};   // of a snapshot: the next page begins there
+    bool more = false;                   // of a delta
+    std::optional<AttemptDigest> digest{};
     std::vector<AttemptReport> reports{};
-    std::vector<std::pair<InvocationId, AttemptNumber>> unknown{};
+    std::vector<AttemptName> unknown{};  // asked for by name, and not there
 };
 
 }  // namespace longhaul::gateway

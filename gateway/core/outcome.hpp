@@ -34,6 +34,7 @@ struct StartEffect {
     Content body;
     std::string traceparent;
     std::vector<std::pair<std::string, std::string>> labels;
+    std::vector<std::pair<std::string, std::string>> headers;
     Duration timeout{};  // execution limit
     TimePoint deadline{};
     TimePoint created_at{};
@@ -73,14 +74,15 @@ struct AckEffect {
     AttemptNumber attempt = 0;
     HostId host;
     std::string host_address;
+    // The core does not know the invocation: it has ended long ago, or nobody here ever had it.
+    // Not before the view agrees.
+    bool is_forgotten = false;
 };
 
-// Ask the host what it knows of these attempts; then Scheduler::host_answered().
+// There is something to ask of the host: Scheduler::question(), until there is nothing more; each
+// answer to Scheduler::host_answered().
 struct AskEffect {
     HostId host;
-    std::string host_address;
-    std::vector<std::pair<InvocationId, AttemptNumber>> attempts;
-    std::vector<InstanceId> instances{};  // one for each attempt, "" where none is known
 };
 
 // The body or result of an ended invocation is a file that nobody needs any more.

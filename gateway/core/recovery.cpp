@@ -90,18 +90,6 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     begun_ = true;
 }
 
-void Scheduler::ask(const HostId& id, Outcome& out) {
-    const Host* host = hosts_.find(id);
-    if (!host || !host->known || host->attempts.empty()) return;
-    AskEffect effect;
-    effect.host = id;
-    effect.host_address = host->news.address;
-    effect.attempts.assign(host->attempts.begin(), host->attempts.end());
-    for (const auto& [invocation, attempt] : effect.attempts)
-        effect.instances.push_back(entries_.at(invocation).invocation.current()->instance);
-    out.effects.push_back(std::move(effect));
-}
-
 // What runs on a host that was silent is no longer suspect, if the host is not.
 void Scheduler::heal(const HostId& id, Outcome& out) {
     const Host* host = hosts_.find(id);
@@ -114,29 +102,80 @@ void Scheduler::heal(const HostId& id, Outcome& out) {
     }
 }
 
-void Scheduler::host_news(TimePoint now, const HostNews& news, Outcome& out) {
-    last_now_ = now;
-    const Host* before = hosts_.find(news.host);
-    const bool returned = before && before->suspect;
-    const bool asks = hosts_.announce(now, news);
-    if (returned) heal(news.host, out);
-    if (asks) ask(news.host, out);
-    grant(now, out);
+// A fence that could not be told comes first, then questions; work only after that.
+void Scheduler::heard(const HostId& id, const HostTable::Heard& heard, Outcome& out) {
+    if (!heard.accepted) return;
+    if (heard.returned) heal(id, out);
+    if (!heard.asks) return;
+    const Host* host = hosts_.find(id);
+    for (const auto& [attempt, owed] : host->fences) {
+        StopEffect effect;
+        effect.id = attempt.first;
+        effect.attempt = attempt.second;
+        effect.token = owed.token;
+        effect.instance = owed.instance;
+        effect.host = id;
+        effect.host_address = host->news.address;
+        effect.fence = true;
+        out.effects.push_back(std::move(effect));
+    }
+    if (hosts_.question(id)) out.effects.push_back(AskEffect{id});
 }
 
-void Scheduler::host_batch(TimePoint now, const HostId& host, Epoch epoch, std::uint64_t prev_seq,
-                           std::uint64_t last_seq, Outcome& out) {
+void Scheduler::host_news(TimePoint now, const HostNews& news, Outcome& out) {
     last_now_ = now;
-    const Host* before = hosts_.find(host);
-    const bool returned = before && before->suspect;
-    const bool asks = hosts_.advance(now, host, epoch, prev_seq, last_seq);
-    if (returned) heal(host, out);
-    if (asks) ask(host, out);
-    grant(now, out);  // a host that was full may have room again
+    const HostTable::Heard what = hosts_.announce(now, news);
+    heard(news.host, what, out);
+    const Host* host = hosts_.find(news.host);
+    // While more is to be asked the two cannot mean the same.
+    if (what.accepted && news.digest && host->question == Question::none &&
+        *news.digest != digest_of(*host))
+        hosts_.ask_later(news.host, Question::digest, now + limits_.hosts.digest_again);
+    if (what.room) grant(now, out);
+}
+
+AttemptDigest Scheduler::digest_of(const Host& host) const {
+    AttemptDigest digest;
+    for (const auto& [id, attempt] : host.attempts) {
+        const Entry& entry = entries_.at(id);
+        if (entry.take_is_answered) digest.add(id, attempt, entry.rank);
+    }
+    return digest;
+}
+
+void Scheduler::host_batch(TimePoint now, const HostId& host, Epoch epoch,
+                           std::optional<std::uint64_t> prev_seq, std::uint64_t last_seq,
+                           Outcome& out) {
+    last_now_ = now;
+    const HostTable::Heard what = hosts_.advance(now, host, epoch, prev_seq, last_seq);
+    heard(host, what, out);
+    if (what.room) grant(now, out);
+}
+
+std::optional<HostQuestion> Scheduler::question(const HostId& id) const {
+    auto question = hosts_.question(id);
+    if (!question) return question;
+    for (const auto& [invocation, number] : question->names) {
+        const auto found = entries_.find(invocation);
+        const Attempt* attempt =
+            found == entries_.end() ? nullptr : found->second.invocation.current();
+        const bool is_it = attempt != nullptr && attempt->number == number;
+        question->instances.push_back(is_it ? attempt->instance : InstanceId{});
+    }
+    return question;
+}
+
+void Scheduler::ask_all(TimePoint now, Outcome& out) {
+    last_now_ = now;
+    for (const auto& [id, host] : hosts_.all()) {
+        if (host.attempts.empty()) continue;
+        hosts_.ask(id, Question::snapshot);
+        out.effects.push_back(AskEffect{id});
+    }
 }
 
 void Scheduler::host_silent(TimePoint now, const HostId& host) {
-    hosts_.ask_at(host, now + limits_.ask_again);
+    hosts_.put_off(host, now + limits_.ask_again);
 }
 
 // The host has it but may not have had our last word: what the last owner sent, or was about to
@@ -154,45 +193,52 @@ void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& 
     const Host* host = hosts_.find(answer.host);
     if (!host) return;
     if (answer.epoch < host->news.epoch) {
-        hosts_.ask_at(answer.host, now + limits_.ask_again);  // it was born again meanwhile
+        hosts_.put_off(answer.host, now + limits_.ask_again);  // it was born again meanwhile
         return;
     }
     for (const AttemptReport& known : answer.reports) {
         report(now, known, out);
         remind(known, out);
     }
-    bool ask_later = false;
+    bool is_unproven = false;
     for (const auto& [id, attempt] : answer.unknown) {
         Entry* entry = find_attempt(id, attempt);
         if (!entry || entry->ended || entry->invocation.current()->host != answer.host) continue;
-        if (!answer.complete) {
-            ask_later = true;  // not every instance was found yet: absence is no evidence
-            continue;
-        }
-        // Absence counts only for what the host had answered for before it was asked.
-        const bool had_answered =
-            entry->take_is_answered && entry->take_answered_at <= answer.asked_at;
-        if (!had_answered) {
-            // What has started meanwhile, unknown to the host when it was asked.
-            ask_later = ask_later || entry->invocation.state == State::running;
-            continue;
-        }
-        switch (entry->invocation.state) {
-        case State::dispatching:
-            start(*entry, out);  // never seen there: the same attempt, the same token
-            break;
-        case State::stopping:
-            send_stop(*entry, out);  // of an unknown attempt this is a fence
-            break;
-        default:
-            lose(now, *entry,
-                 "host " + answer.host.text + " (epoch " + std::to_string(answer.epoch) +
-                     ") found all its instances and does not know the attempt",
-                 out);
-        }
+        // Not every instance was found yet, or it may have started since: absence is no evidence.
+        if (!answer.complete || !judge_absent(now, *entry, answer, out)) is_unproven = true;
     }
-    if (ask_later) hosts_.ask_at(answer.host, now + limits_.ask_again);
+    const TimePoint again_at = now + limits_.ask_again;
+    if (answer.epoch != host->news.epoch)
+        hosts_.put_off(answer.host, again_at);  // of a life that did not announce itself yet
+    else
+        hosts_.answered(now, answer, is_unproven, again_at);
+    // Twice they did not mean the same.
+    if (answer.asked == Question::digest && answer.digest && host->question == Question::none &&
+        *answer.digest != digest_of(*host))
+        hosts_.ask(answer.host, Question::snapshot);
     grant(now, out);
+}
+
+// The host has found all its instances and does not know the attempt.
+bool Scheduler::judge_absent(TimePoint now, Entry& entry, const HostAnswer& answer, Outcome& out) {
+    // Absence counts only for what the host had answered for before it was asked.
+    // What has started meanwhile, unknown to the host when it was asked, is asked about again.
+    if (!entry.take_is_answered || entry.take_answered_at > answer.asked_at)
+        return entry.invocation.state != State::running;
+    switch (entry.invocation.state) {
+    case State::dispatching:
+        start(entry, out);  // never seen there: the same attempt, the same token
+        break;
+    case State::stopping:
+        send_stop(entry, out);  // of an unknown attempt this is a fence
+        break;
+    default:
+        lose(now, entry,
+             "host " + answer.host.text + " (epoch " + std::to_string(answer.epoch) +
+                 ") found all its instances and does not know the attempt",
+             out);
+    }
+    return true;
 }
 
 }  // namespace longhaul::gateway

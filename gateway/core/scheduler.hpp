@@ -99,6 +99,9 @@ public:
     // an ack and otherwise ignored: late and repeated news is normal. ---
 
     void report(TimePoint now, AttemptReport report, Outcome& out);
+    // The runtime agent of a leased instance has answered the start. Its host has to say so too, or
+    // is asked.
+    void started_under_lease(TimePoint now, AttemptReport report, Outcome& out);
     // The start was certainly refused or never sent.
     void not_started(TimePoint now, const InvocationId& id, AttemptNumber attempt,
                      RouteFailure failure, const std::string& why, Outcome& out);
@@ -111,12 +114,23 @@ public:
     void result_copied(TimePoint now, const InvocationId& id, AttemptNumber attempt,
                        Result<Content> result, Outcome& out);
     void host_news(TimePoint now, const HostNews& news, Outcome& out);
-    // A batch of the status stream arrived; asks the host if something before it was missed.
-    void host_batch(TimePoint now, const HostId& host, Epoch epoch, std::uint64_t prev_seq,
-                    std::uint64_t last_seq, Outcome& out);
+    // A batch of the status stream arrived; asks the host if something before it was missed, or may
+    // have been (no prev_seq).
+    void host_batch(TimePoint now, const HostId& host, Epoch epoch,
+                    std::optional<std::uint64_t> prev_seq, std::uint64_t last_seq, Outcome& out);
     void host_answered(TimePoint now, const HostAnswer& answer, Outcome& out);
+    // The host knows that the attempt is fenced.
+    void fence_told(TimePoint now, const HostId& host, const InvocationId& id,
+                    AttemptNumber attempt, Outcome& out);
+    // News may have been missed: asks every host that has attempts of ours.
+    void ask_all(TimePoint now, Outcome& out);
     // The question could not be asked: ask again later.
     void host_silent(TimePoint now, const HostId& host);
+    // An order to drain is on its way to the host: from now on no slot is granted there, until
+    // drain_answered() says whether it drains (nothing: it could not be asked).
+    void hold_host(const HostId& host) { hosts_.hold(host); }
+    void drain_answered(TimePoint now, const HostId& host, std::optional<bool> draining,
+                        Outcome& out);
     // The host has answered the take: from here on its ignorance is evidence. `stages` is what the
     // route to the instance took; reports of the attempt go on from there.
     void take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt, Phase phase,
@@ -138,6 +152,11 @@ public:
     // Whether this attempt is still the one to start: the driver asks before each try.
     [[nodiscard]] bool wants_start(const InvocationId& id, AttemptNumber attempt) const;
     [[nodiscard]] bool wants_stop(const InvocationId& id, AttemptNumber attempt) const;
+    // Whether the host, which is there, still has to be told that the attempt is fenced.
+    [[nodiscard]] bool owes_fence(const HostId& host, const InvocationId& id,
+                                  AttemptNumber attempt) const;
+    // What to ask of the host now, if anything.
+    [[nodiscard]] std::optional<HostQuestion> question(const HostId& host) const;
     // Whether one more may wait; queue-full, with limit and scope, if not. REQUIRES queue.current.
     [[nodiscard]] Result<void> has_room(const FunctionQueue& queue) const;
     [[nodiscard]] WaitInfo wait_info(const Invocation& invocation) const;
@@ -168,7 +187,10 @@ private:
         bool take_is_answered = false;
         TimePoint take_answered_at{};
         std::optional<AttemptReport> ended{};  // waits for its result to be copied
+        Avoided avoided{};
     };
+    // Demands that no host can meet just now, so that others like them need not look.
+    using Unmet = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // memory, cpu
 
     // entries.cpp: places, slots, timers.
     Entry* find_entry(const InvocationId& id);
@@ -184,14 +206,16 @@ private:
 
     // dispatch.cpp: slots and routes.
     void grant(TimePoint now, Outcome& out);
+    void avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries);
     [[nodiscard]] WaitReason limit_reached(const FunctionQueue& queue) const;
     // Where an invocation can go: under the lease, if there is one.
     struct Route {
         const Host* host = nullptr;
         std::optional<Lease> lease{};
     };
-    [[nodiscard]] Route choose_route(TimePoint now, const TenantName& tenant,
+    [[nodiscard]] Route leased_route(TimePoint now, const TenantName& tenant,
                                      const FunctionSpec& function);
+    std::pair<Entry*, Route> next_of(TimePoint now, FunctionQueue& queue, Unmet& unmet);
     [[nodiscard]] Attempt new_attempt(TimePoint now, const Invocation& invocation,
                                       const Route& route);
     void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {}) const;
@@ -216,7 +240,10 @@ private:
     void overdue(TimePoint now, Entry& entry, Outcome& out);
 
     void heal(const HostId& host, Outcome& out);
-    void ask(const HostId& host, Outcome& out);
+    void heard(const HostId& host, const HostTable::Heard& heard, Outcome& out);
+    [[nodiscard]] AttemptDigest digest_of(const Host& host) const;
+    // False: that it is absent proves nothing yet.
+    bool judge_absent(TimePoint now, Entry& entry, const HostAnswer& answer, Outcome& out);
     void ack(const AttemptReport& report, Outcome& out) const;
     void fence_late(const AttemptReport& report, Outcome& out) const;
     void remind(const AttemptReport& known, Outcome& out);
@@ -245,6 +272,7 @@ private:
     std::size_t live_ = 0;
     std::size_t running_ = 0;
     std::size_t waiting_ = 0;
+    std::optional<TimePoint> retry_at_{};  // a host may be tried again that refused an invocation
 };
 
 }  // namespace longhaul::gateway

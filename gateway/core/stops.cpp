@@ -78,8 +78,9 @@ Result<void> Scheduler::stop(TimePoint now, const StopRequest& request, Outcome&
     return {};
 }
 
+// Where the end was reported already and its result is being copied, the wish is recorded and the
+// end stands: no word goes to the host.
 void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out) {
-    if (entry.ended) return;  // it has ended; its result is on the way
     TransitionFacts facts;
     facts.stop_cause = entry.invocation.stop.cause;
     const auto next = transition(entry.invocation.state, trigger_of(stop.cause), facts);
@@ -88,7 +89,10 @@ void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out)
     record.change = change(entry, now, *next);
     record.stop = std::move(stop);
     commit(entry, std::move(record), out);
-    send_stop(entry, out);
+    if (entry.ended)
+        deadlines_.clear(entry.invocation.id);
+    else
+        send_stop(entry, out);
     grant(now, out);
 }
 
@@ -165,6 +169,7 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
         overdue(now, *entry, out);
         if (!is_terminal(entry->invocation.state) && !entry->ended) arm(*entry);
     }
+    if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
     const HostTable::Due due = hosts_.tick(now);
     for (const HostId& host : due.suspect) {
         for (const auto& [id, attempt] : hosts_.find(host)->attempts) {
@@ -174,7 +179,7 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
             changed(*entry, out);
         }
     }
-    for (const HostId& host : due.ask) ask(host, out);
+    for (const HostId& host : due.ask) out.effects.push_back(AskEffect{host});
     for (const HostId& host : due.gone) {
         const auto attempts = hosts_.find(host)->attempts;  // a copy: losing one removes it
         for (const auto& [id, attempt] : attempts) {
@@ -186,6 +191,7 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
                  out);
         }
     }
+    hosts_.forget_silent(now);
     grant(now, out);
 }
 
@@ -193,6 +199,7 @@ std::optional<TimePoint> Scheduler::next_deadline() {
     std::optional<TimePoint> next = deadlines_.next();
     const auto hosts = hosts_.next_deadline();
     if (hosts && (!next || *hosts < *next)) next = hosts;
+    if (retry_at_ && (!next || *retry_at_ < *next)) next = retry_at_;
     return next;
 }
 

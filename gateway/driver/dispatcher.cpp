@@ -64,12 +64,7 @@ void Dispatcher::perform(const Effect& effect) {
         waiting.push_back(*to_ack);
         if (waiting.size() == 1) tasks_.start("ack", send_acks(to_ack->host_address));
     } else if (const auto* to_ask = std::get_if<AskEffect>(&effect)) {
-        // What is asked while an answer is under way is about a later moment: it is asked after it.
-        const auto [place, is_new] = asking_.try_emplace(to_ask->host.text);
-        if (is_new)
-            tasks_.start("ask", ask(*to_ask));
-        else
-            place->second = *to_ask;
+        if (asking_.insert(to_ask->host).second) tasks_.start("ask", ask(to_ask->host));
     } else if (const auto* to_drop = std::get_if<DropFileEffect>(&effect)) {
         tasks_.start("drop_file", bodies_.remove(to_drop->file));
     }
@@ -116,9 +111,8 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_lease(const StartEff
         step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
             scheduler.take_answered(now, effect.id, effect.attempt, Phase::connecting,
                                     std::move(stages), out);
-            scheduler.report(now, std::move(outcome.report), out);
             // The instance may die before its host has heard of the run: then nobody would tell.
-            scheduler.host_silent(now, effect.host);
+            scheduler.started_under_lease(now, std::move(outcome.report), out);
         });
         co_return Verdict::done;
     }
@@ -169,9 +163,9 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
             co_return Verdict::done;
         }
         refused(effect,
-                error.type == "no-capacity"       ? RouteFailure::no_capacity
-                : error.code == Errc::unreachable ? RouteFailure::unreachable
-                                                  : RouteFailure::refused,
+                error.type == "no-capacity" || error.type == "draining" ? RouteFailure::no_capacity
+                : error.code == Errc::unreachable                       ? RouteFailure::unreachable
+                                                                        : RouteFailure::refused,
                 error.message);
         co_return Verdict::done;
     }
@@ -262,12 +256,18 @@ boost::asio::awaitable<void> Dispatcher::stop(Key key) {
     std::uint32_t tries = 0;
     while (true) {
         const StopEffect effect = stopping_.at(key);
-        const bool wanted = effect.fence ? tries < limits_.fence_tries_max
-                                         : scheduler_.wants_stop(key.first, key.second);
+        const bool wanted = effect.fence
+                                ? tries < limits_.fence_tries_max ||
+                                      scheduler_.owes_fence(effect.host, key.first, key.second)
+                                : scheduler_.wants_stop(key.first, key.second);
         if (!wanted || effect.host_address.empty()) break;
         ++tries;
         StopEffect order = effect;
         const bool answered = co_await try_stop(std::move(order));
+        if (answered && effect.fence)
+            step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+                scheduler.fence_told(now, effect.host, key.first, key.second, out);
+            });
         const StopEffect& latest = stopping_.at(key);
         const bool unchanged = latest.cause == effect.cause && latest.fence == effect.fence &&
                                latest.grace == effect.grace;
@@ -387,41 +387,36 @@ boost::asio::awaitable<void> Dispatcher::send_acks(std::string address) {
     acks_.erase(address);
 }
 
-boost::asio::awaitable<void> Dispatcher::ask(AskEffect effect) {
-    bool answered_all = true;
-    for (std::size_t first = 0; first < effect.attempts.size() && answered_all;
-         first += wire::kBatchMax) {
-        const std::size_t last = std::min(first + wire::kBatchMax, effect.attempts.size());
-        wire::StatusQuery query;
-        for (std::size_t index = first; index < last; ++index) {
-            query.keys.push_back(
-                wire::AttemptKey{effect.attempts[index].first, effect.attempts[index].second});
-            query.instances.push_back(effect.instances[index]);
-        }
-        const TimePoint asked_at = clock_.now();
-        port::PeerRequest request{"POST", "/v1/status:batch", {}, wire::to_json(query).dump()};
-        std::string address = effect.host_address;
-        auto answer = co_await call_for_json(peer_, std::move(address), std::move(request),
-                                             limits_.call_limit, kAnswerBytesMax);
-        answered_all = false;
-        if (!answer) break;
-        auto decoded = wire::decode<wire::StatusAnswer>(*answer);
-        if (!decoded || decoded->host != effect.host) break;
-        step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
-            scheduler.host_answered(now, to_answer(*decoded, asked_at, now), out);
-        });
-        answered_all = true;
-    }
-    const std::optional<AskEffect> next = std::move(asking_.at(effect.host.text));
-    asking_.erase(effect.host.text);
-    if (next) {
-        perform(*next);
-        co_return;
-    }
-    if (!answered_all)
+// Until there is nothing more to ask: each answer brings the core further.
+boost::asio::awaitable<void> Dispatcher::ask(HostId host) {
+    while (auto question = scheduler_.question(host)) {
+        ++counters_.questions;
+        HostId whom = host;
+        const bool answered = co_await try_ask(std::move(whom), std::move(*question));
+        if (answered) continue;
         step_([&](Scheduler& scheduler, TimePoint now, Outcome&) {
-            scheduler.host_silent(now, effect.host);
+            scheduler.host_silent(now, host);
         });
+    }
+    asking_.erase(host);
+}
+
+boost::asio::awaitable<bool> Dispatcher::try_ask(HostId host, HostQuestion question) {
+    const wire::StatusQuery query = to_query(question);
+    const TimePoint asked_at = clock_.now();
+    port::PeerRequest request{"POST", "/v1/status:batch", {}, wire::to_json(query).dump()};
+    std::string address = question.address;
+    auto answer = co_await call_for_json(peer_, std::move(address), std::move(request),
+                                         limits_.call_limit, kAnswerBytesMax);
+    if (!answer) co_return false;
+    auto decoded = wire::decode<wire::StatusAnswer>(*answer);
+    if (!decoded || decoded->host != host) co_return false;
+    // A page that brings nothing would be asked for again and again.
+    if (decoded->more && decoded->entries.empty()) co_return false;
+    step_([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        scheduler.host_answered(now, to_answer(*decoded, question, asked_at, now), out);
+    });
+    co_return true;
 }
 
 }  // namespace longhaul::gateway

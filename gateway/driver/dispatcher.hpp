@@ -19,7 +19,6 @@
 
 #include <functional>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -54,6 +53,7 @@ public:
         std::uint64_t leases_refused = 0;
         std::uint64_t stops = 0;
         std::uint64_t retries = 0;
+        std::uint64_t questions = 0;
     };
     [[nodiscard]] const Counters& counters() const { return counters_; }
 
@@ -85,7 +85,8 @@ private:
     boost::asio::awaitable<void> fetch(FetchResultEffect effect);
     boost::asio::awaitable<Result<Content>> try_fetch(const FetchResultEffect& effect);
     boost::asio::awaitable<void> send_acks(std::string address);
-    boost::asio::awaitable<void> ask(AskEffect effect);
+    boost::asio::awaitable<void> ask(HostId host);
+    boost::asio::awaitable<bool> try_ask(HostId host, HostQuestion question);
 
     void refused(const StartEffect& effect, RouteFailure failure, const std::string& why);
 
@@ -99,9 +100,9 @@ private:
     Logger logger_;
 
     std::set<Key> starting_;
-    std::map<Key, StopEffect> stopping_;                      // the latest order for each
-    std::map<std::string, std::vector<AckEffect>> acks_;      // by address, waiting to be sent
-    std::map<std::string, std::optional<AskEffect>> asking_;  // by host: what to ask it next
+    std::map<Key, StopEffect> stopping_;                  // the latest order for each
+    std::map<std::string, std::vector<AckEffect>> acks_;  // by address, waiting to be sent
+    std::set<HostId> asking_;
     Counters counters_;
 };
 

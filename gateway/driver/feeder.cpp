@@ -1,5 +1,6 @@
 #include "gateway/driver/feeder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace longhaul::gateway {
@@ -81,6 +82,7 @@ boost::asio::awaitable<void> Feeder::trim_when_due() {
         persisted = flushed ? view_.persisted() : Result<port::Position>(flushed.error());
     };
     co_await workers_.run(std::move(job));
+    if (persisted && held_) persisted = std::min(*persisted, held_());
     // The journal belongs to this executor: trimmed here, not on the worker.
     const Result<void> trimmed =
         persisted ? journal_.trim(*persisted + 1) : Result<void>(persisted.error());

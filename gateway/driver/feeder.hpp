@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace longhaul::gateway {
@@ -26,6 +27,9 @@ public:
     Feeder(boost::asio::any_io_executor executor, View& view, port::Journal& journal,
            port::Workers& workers, port::Clock& clock, Logger logger,
            std::function<void(port::Position)> on_applied);
+
+    // What comes after the position that `held` names is not trimmed.
+    void hold_journal(std::function<port::Position()> held) { held_ = std::move(held); }
 
     void feed(std::vector<PositionedRecord> records);
     [[nodiscard]] port::Position applied() const { return applied_; }
@@ -47,6 +51,7 @@ private:
     port::Clock& clock_;
     Logger logger_;
     std::function<void(port::Position)> on_applied_;
+    std::function<port::Position()> held_{};
     net::Notifier work_;
     net::Notifier done_;
     std::vector<PositionedRecord> pending_;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint32_t kPurgeBatch = 20'000;  // each minute: above what ends, in the long run
 constexpr Duration kIdleTimer = std::chrono::hours(1);
+constexpr Duration kLastEvents = std::chrono::seconds(2);  // at a stop; a start publishes the rest
 
 bool ends(const Record& record) {
     const Change* change = change_of(record);
@@ -52,7 +53,11 @@ Gateway::Gateway(boost::asio::any_io_executor executor, GatewayPorts ports,
       dispatcher_(
           tasks_, scheduler_, [this](const StepBody& body) { step(body); }, ports.peer, ports.clock,
           ports.bodies, limits.dispatch, logger),
-      timers_changed_(executor) {}
+      timers_changed_(executor) {
+    if (!ports.events) return;
+    publisher_.emplace(executor, *ports.events, ports.clock, logger_, limits_.events);
+    feeder_.hold_journal([this] { return publisher_->held(); });
+}
 
 boost::asio::awaitable<Result<void>> Gateway::start() {
     auto recovered = co_await recover();
@@ -62,6 +67,7 @@ boost::asio::awaitable<Result<void>> Gateway::start() {
     loops_.start("feed", feeder_.run());
     loops_.start("timers", run_timers());
     loops_.start("retention", run_retention());
+    if (publisher_) loops_.start("events", publisher_->run());
     const port::Position begun =
         step([](Scheduler& scheduler, TimePoint now, Outcome& out) { scheduler.begin(now, out); });
     auto durable = co_await commits_.wait_durable(begun);
@@ -96,6 +102,7 @@ boost::asio::awaitable<void> Gateway::stop() {
     feeder_.stop();
     watches_.notify_all();
     events_.wake_all();
+    if (publisher_) co_await publisher_->finish(ports_.clock.now() + kLastEvents);
     // The feeder finishes what is durable; a start would replay it, so this only saves time.
     const TimePoint until = ports_.clock.now() + std::chrono::seconds(3);
     const bool applied = co_await feeder_.wait_applied(commits_.durable(), until);
@@ -126,22 +133,51 @@ boost::asio::awaitable<void> Gateway::settle(port::Position position, Outcome ou
     auto durable = co_await commits_.wait_durable(position);
     if (!durable) co_return;  // the program is stopping
     for (const Effect& effect : outcome.effects) {
+        const auto* ack = std::get_if<AckEffect>(&effect);
         if (const auto* changed = std::get_if<ChangedEffect>(&effect))
             watches_.notify(changed->id);
+        else if (ack && ack->is_forgotten)
+            tasks_.start("ack_forgotten", ack_forgotten(*ack));
         else
             dispatcher_.perform(effect);
     }
 }
 
+// What the core does not know has ended, if the view says so. If the view does not know it either,
+// nobody ever will: it is purged, or of another life of this gateway, whose hosts are ours now.
+boost::asio::awaitable<void> Gateway::ack_forgotten(AckEffect ack) {
+    Result<Invocation> found = make_error(Errc::not_found, "not asked");
+    std::function<void()> job = [this, &ack, &found] { found = ports_.view.get(ack.id); };
+    co_await ports_.workers.run(std::move(job));
+    const bool has_ended = found && is_terminal(found->state);
+    const bool is_unknown = !found && found.error().code == Errc::not_found;
+    if (has_ended || is_unknown)
+        dispatcher_.perform(ack);
+    else
+        logger_.warning("end_not_acknowledged",
+                        {{"id", ack.id.text},
+                         {"host", ack.host.text},
+                         {"why", found ? "the view has it as live" : found.error().message}});
+}
+
+void Gateway::load_hosts(const std::vector<wire::HostAnnouncement>& hosts) {
+    step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        for (const wire::HostAnnouncement& host : hosts)
+            if (!scheduler.hosts().find(host.host) || !scheduler.hosts().find(host.host)->known)
+                scheduler.host_news(now, to_news(host), out);
+    });
+}
+
 void Gateway::on_durable(std::vector<PositionedRecord> records) {
     for (const PositionedRecord& positioned : records) {
         const InvocationId* id = invocation_of(positioned.record);
+        const Invocation* invocation = id ? scheduler_.find(*id) : nullptr;
+        if (publisher_) publisher_->add(positioned, invocation);
         if (!id) continue;
         if (ends(positioned.record)) {
             ended_.emplace_back(positioned.position, *id);
             ++counters_.ends[change_of(positioned.record)->state];
         }
-        const Invocation* invocation = scheduler_.find(*id);
         if (invocation)
             events_.publish(FeedItem{positioned.position, *id, invocation->tenant,
                                      invocation->function->name,
@@ -202,6 +238,11 @@ boost::asio::awaitable<void> Gateway::run_retention() {
         }
         for (std::string& file : *files) co_await ports_.bodies.remove(std::move(file));
     }
+}
+
+void Gateway::resync() {
+    if (subscriptions_.empty()) return;  // not started yet, or stopping
+    step([](Scheduler& scheduler, TimePoint now, Outcome& out) { scheduler.ask_all(now, out); });
 }
 
 void Gateway::take_status(std::string_view subject, std::string_view payload) {

@@ -8,10 +8,10 @@
 
 #include "gateway/driver/dispatcher.hpp"
 #include "gateway/driver/event_feed.hpp"
+#include "gateway/driver/event_publisher.hpp"
 #include "gateway/driver/feeder.hpp"
 #include "gateway/driver/group_commit.hpp"
 #include "gateway/driver/watches.hpp"
-#include "longhaul/base/metrics.hpp"
 #include "longhaul/port/blob_store.hpp"
 #include "longhaul/port/bus.hpp"
 
@@ -24,6 +24,10 @@
 #include <utility>
 #include <vector>
 
+namespace longhaul::wire {
+struct HostAnnouncement;
+}
+
 namespace longhaul::gateway {
 
 struct GatewayLimits {
@@ -33,6 +37,8 @@ struct GatewayLimits {
     Duration ended_retention = std::chrono::hours(24 * 7);
     Duration purge_every = std::chrono::minutes(1);
     Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
+    Duration instances_wait = std::chrono::seconds(3);    // for hosts to name their instances
+    EventLimits events{};                                 // where there is an outlet for them
 };
 
 // The ports and stores that main() built; all outlive the gateway.
@@ -46,7 +52,8 @@ struct GatewayPorts {
     port::BlobStore& blobs;
     View& view;
     BodyStore& bodies;
-    BodyStore& uploads;  // packages on their way into the blob store
+    BodyStore& uploads;                   // packages on their way into the blob store
+    const EventOutlet* events = nullptr;  // of lifecycle events, if anybody wants them
 };
 
 struct SubmitInput {
@@ -76,10 +83,31 @@ struct Package {
     bool is_new = true;
 };
 
+// As its host describes it; what is not known is empty.
+struct InstanceInfo {
+    InstanceId id;
+    HostId host;
+    std::string state{};
+    std::string tenant{};
+    std::string function{};
+    std::string version{};
+    std::uint32_t memory_mb = 0;
+    std::optional<AttemptName> busy_with{};
+    std::string idle_since{};
+};
+
+struct InstanceList {
+    std::vector<InstanceInfo> instances{};
+    std::vector<HostId> unreachable{};  // hosts that did not answer in time: theirs are missing
+};
+
 struct OpenLog {
     std::unique_ptr<port::ByteSource> bytes;
     std::optional<std::uint64_t> first_byte;  // where in the attempt's log `bytes` begins
 };
+
+struct DrainWish;
+struct HostDrain;
 
 class Gateway {
 public:
@@ -134,6 +162,20 @@ public:
         std::optional<std::uint64_t> content_length, port::ByteSource& body);
     boost::asio::awaitable<Result<bool>> has_package(Digest digest);
 
+    // Tells the host to drain or to take work again; without a wish only asks it. Errc::not_found,
+    // unknown-host; what hinders the call otherwise. (drain_handle.hpp)
+    boost::asio::awaitable<Result<HostDrain>> drain_host(HostId host,
+                                                         std::optional<DrainWish> wish);
+    // What a status service knows of hosts, so that work finds a way before they announce
+    // themselves. Of a host that was heard here already it is no news.
+    void load_hosts(const std::vector<wire::HostAnnouncement>& hosts);
+
+    // Every instance of every host, asked now; what is not answered within limits.instances_wait is
+    // left out, and said so.
+    boost::asio::awaitable<InstanceList> instances();
+    // Something may have been missed: asks every host for what it has.
+    void resync();
+
     // Status news from a status service that has no bus to publish on.
     void take_status(std::string_view subject, std::string_view payload);
 
@@ -153,10 +195,14 @@ private:
 
     // recovery.cpp
     boost::asio::awaitable<Result<void>> recover();
+    [[nodiscard]] Result<void> replay_from(port::Position applied,
+                                           std::vector<PositionedRecord>& tail);
+    void republish(const PositionedRecord& positioned);
 
     // gateway.cpp
     port::Position step(const StepBody& body);
     boost::asio::awaitable<void> settle(port::Position position, Outcome outcome);
+    boost::asio::awaitable<void> ack_forgotten(AckEffect ack);
     boost::asio::awaitable<void> run_timers();
     boost::asio::awaitable<void> run_retention();
     void on_durable(std::vector<PositionedRecord> records);
@@ -169,6 +215,10 @@ private:
                                                                         std::string fingerprint);
 
     boost::asio::awaitable<Result<void>> keep_package(const Content& stored, Package& package);
+
+    // instances.cpp
+    struct InstanceSurvey;
+    boost::asio::awaitable<void> ask_instances(std::shared_ptr<InstanceSurvey> survey);
 
     // readings.cpp
     boost::asio::awaitable<Result<Invocation>> read_view(TenantName tenant, InvocationId id);
@@ -184,6 +234,7 @@ private:
     Feeder feeder_;
     Watches watches_;
     EventFeed events_;
+    std::optional<EventPublisher> publisher_;
     Dispatcher dispatcher_;
     net::Notifier timers_changed_;
     std::vector<std::unique_ptr<port::Subscription>> subscriptions_;

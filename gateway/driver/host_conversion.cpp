@@ -66,23 +66,55 @@ HostNews to_news(const wire::HostAnnouncement& announcement) {
     news.last_seq = announcement.last_seq;
     news.address = announcement.address;
     news.memory_mb = announcement.capacity.memory_mb;
+    news.cpu_millis = announcement.capacity.cpu_millis;
     news.instances_max = announcement.capacity.instances_max;
+    news.instances = announcement.instances;
     news.draining = announcement.draining;
     for (const wire::LoadedInstances& loaded : announcement.loaded)
-        if (loaded.idle > 0) news.loaded.emplace_back(loaded.tenant, loaded.function);
+        news.loaded.push_back({loaded.tenant, loaded.function, loaded.package, loaded.idle});
+    news.packages = announcement.packages;
+    news.digest = announcement.digest;
     return news;
 }
 
-HostAnswer to_answer(const wire::StatusAnswer& answer, TimePoint asked_at, TimePoint now) {
+wire::StatusQuery to_query(const HostQuestion& question) {
+    wire::StatusQuery query;
+    switch (question.kind) {
+    case Question::none:
+    case Question::digest: query.digest = true; break;
+    case Question::delta: query.since = wire::SeqPoint{question.epoch, question.since}; break;
+    case Question::named:
+        for (const auto& [id, attempt] : question.names)
+            query.keys.push_back(wire::AttemptKey{id, attempt});
+        query.instances = question.instances;
+        break;
+    case Question::snapshot:
+        query.snapshot = true;
+        if (question.after)
+            query.after = wire::AttemptKey{question.after->first, question.after->second};
+        break;
+    }
+    return query;
+}
+
+HostAnswer to_answer(const wire::StatusAnswer& answer, const HostQuestion& question,
+                     TimePoint asked_at, TimePoint now) {
     HostAnswer result;
     result.host = answer.host;
     result.epoch = answer.epoch;
     result.complete = answer.complete;
     result.asked_at = asked_at;
+    result.asked = question.kind;
+    result.last_seq = answer.last_seq;
+    result.after = question.after;
+    result.more = answer.more;
+    result.digest = answer.digest;
     for (const wire::StatusEntry& entry : answer.entries)
         result.reports.push_back(to_report(entry, answer.host, now));
     for (const wire::AttemptKey& key : answer.unknown)
         result.unknown.emplace_back(key.invocation, key.attempt);
+    if (question.kind == Question::snapshot && answer.more && !result.reports.empty())
+        result.next.emplace(result.reports.back().id, result.reports.back().attempt);
     return result;
 }
 

@@ -10,7 +10,8 @@ namespace longhaul::gateway {
 [[nodiscard]] AttemptReport to_report(const wire::StatusEntry& entry, const HostId& host,
                                       TimePoint now);
 [[nodiscard]] HostNews to_news(const wire::HostAnnouncement& announcement);
-[[nodiscard]] HostAnswer to_answer(const wire::StatusAnswer& answer, TimePoint asked_at,
-                                   TimePoint now);
+[[nodiscard]] wire::StatusQuery to_query(const HostQuestion& question);
+[[nodiscard]] HostAnswer to_answer(const wire::StatusAnswer& answer, const HostQuestion& question,
+                                   TimePoint asked_at, TimePoint now);
 
 }  // namespace longhaul::gateway

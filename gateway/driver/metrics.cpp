@@ -41,6 +41,8 @@ MetricSamples Gateway::metrics() const {
         counter("longhaul_stops_total", "Stops and fences sent", dispatcher_.counters().stops),
         counter("longhaul_host_retries_total", "Calls to hosts repeated",
                 dispatcher_.counters().retries),
+        counter("longhaul_host_questions_total", "Questions put to hosts",
+                dispatcher_.counters().questions),
         counter("longhaul_bad_messages_total", "Status messages that could not be read",
                 counters_.bad_messages),
         gauge("longhaul_invocations_running", "Invocations that hold a slot",
@@ -54,6 +56,7 @@ MetricSamples Gateway::metrics() const {
               scheduler_.leases().size()),
         gauge("longhaul_hosts", "Hosts known", scheduler_.hosts().all().size()),
     };
+    if (publisher_) publisher_->add_metrics(samples);
     for (const auto& [state, count] : counters_.ends) {
         MetricSample ended =
             counter("longhaul_invocations_ended_total", "Invocations ended, by state", count);

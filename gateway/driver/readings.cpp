@@ -1,6 +1,7 @@
 // Reading: what is live comes from the core, what has ended from the view.
 #include "gateway/driver/handle.hpp"
 #include "gateway/driver/run_request.hpp"
+#include "longhaul/base/assert.hpp"
 #include "longhaul/wire/problem_json.hpp"
 
 #include <algorithm>
@@ -9,6 +10,8 @@
 
 namespace longhaul::gateway {
 namespace {
+
+constexpr int kCountTries = 5;
 
 Error no_such_invocation(const InvocationId& id) {
     return make_error(Errc::not_found, "there is no invocation " + id.text, "unknown-invocation");
@@ -42,6 +45,41 @@ bool changed_since(const Invocation& invocation, std::uint32_t revision,
                    std::uint64_t status_version) {
     return is_terminal(invocation.state) || invocation.revision > revision ||
            (invocation.revision == revision && invocation.status_version > status_version);
+}
+
+// Ended ones as the view had them at one position.
+struct Counted {
+    std::map<State, std::uint64_t> by_state{};
+    port::Position position = 0;
+    Result<void> done{};
+};
+
+Counted count_once(View& view, const ListQuery& query) {
+    Counted counted;
+    counted.position = view.applied();
+    for (int number = 1; number <= kStateCount; ++number) {
+        const auto state = static_cast<State>(number);
+        const bool wanted =
+            query.states.empty() || std::ranges::find(query.states, state) != query.states.end();
+        if (!is_terminal(state) || !wanted) continue;
+        ListQuery of_state = query;
+        of_state.states = {state};
+        auto count = view.count_ended(of_state);
+        if (!count) {
+            counted.done = count.error();
+            return counted;
+        }
+        if (*count > 0) counted.by_state[state] = *count;
+    }
+    return counted;
+}
+
+// Again where the view went on meanwhile, so that it is known what was counted.
+Counted count_in(View& view, const ListQuery& query) {
+    Counted counted = count_once(view, query);
+    for (int tries = 1; tries < kCountTries && view.applied() != counted.position; ++tries)
+        counted = count_once(view, query);
+    return counted;
 }
 
 }  // namespace
@@ -145,33 +183,25 @@ boost::asio::awaitable<Result<std::vector<Snapshot>>> Gateway::list(ListQuery qu
 boost::asio::awaitable<Result<std::map<State, std::uint64_t>>> Gateway::count(ListQuery query) {
     auto ready = co_await caught_up();
     if (!ready) co_return ready.error();
-    std::map<State, std::uint64_t> counts;
-    Result<void> counted;
+    Counted ended;
     const ViewReading reading{*this};
-    std::function<void()> job = [this, &query, &counts, &counted] {
-        for (int number = 1; number <= kStateCount && counted; ++number) {
-            const auto state = static_cast<State>(number);
-            const bool wanted = query.states.empty() ||
-                                std::ranges::find(query.states, state) != query.states.end();
-            if (!is_terminal(state) || !wanted) continue;
-            ListQuery of_state = query;
-            of_state.states = {state};
-            auto count = ports_.view.count_ended(of_state);
-            if (!count) counted = count.error();
-            if (count && *count > 0) counts[state] = *count;
-        }
-    };
+    std::function<void()> job = [this, &query, &ended] { ended = count_in(ports_.view, query); };
     co_await ports_.workers.run(std::move(job));
-    if (!counted) co_return counted.error();
-    // Ended ones that the view had when it counted are still in the core for a moment.
-    std::set<InvocationId> not_in_view;
+    if (!ended.done) co_return ended.done.error();
+    LH_ASSERT(ended.position >= reading.began_at());
+    // Ended ones stay in the core until the view has them, and those that it had for a moment more.
+    std::set<InvocationId> in_view;
     for (const auto& [position, id] : ended_)
-        if (position > reading.began_at()) not_in_view.insert(id);
+        if (position <= ended.position) in_view.insert(id);
+    std::map<State, std::uint64_t> counts = std::move(ended.by_state);
     scheduler_.for_each([&](const Invocation& invocation) {
         if (!matches(invocation, query)) return;
-        if (!is_terminal(invocation.state) || not_in_view.contains(invocation.id))
+        if (!is_terminal(invocation.state) || !in_view.contains(invocation.id))
             ++counts[invocation.state];
     });
+    const port::Position staged = commits_.staged();
+    auto durable = co_await commits_.wait_durable(staged);
+    if (!durable) co_return durable.error();
     co_return counts;
 }
 

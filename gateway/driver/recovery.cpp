@@ -2,6 +2,7 @@
 #include "gateway/driver/handle.hpp"
 #include "gateway/ledger/record_codec.hpp"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace longhaul::gateway {
@@ -28,17 +29,7 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
     for (Invocation& invocation : snapshot->live) scheduler_.load_invocation(std::move(invocation));
 
     std::vector<PositionedRecord> tail;
-    auto replayed = ports_.journal.replay(
-        snapshot->applied + 1,
-        [&](port::Position position, std::string_view bytes) -> Result<void> {
-            auto record = decode_record(bytes);
-            if (!record)
-                return make_error(record.error().code, "position " + std::to_string(position) +
-                                                           ": " + record.error().message);
-            scheduler_.replayed(*record);
-            tail.push_back(PositionedRecord{position, std::move(*record)});
-            return {};
-        });
+    auto replayed = replay_from(snapshot->applied, tail);
     if (!replayed) co_return replayed.error();
 
     std::unordered_set<std::string> bodies;
@@ -60,6 +51,41 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
     if (!opened) co_return opened.error();
     std::unordered_set<std::string> none;
     co_return co_await ports_.uploads.open(std::move(none));
+}
+
+// Everything after `applied` goes to the scheduler and into `tail`; what lies before it, and whose
+// events are not out, only to those.
+Result<void> Gateway::replay_from(port::Position applied, std::vector<PositionedRecord>& tail) {
+    port::Position unpublished = applied + 1;
+    if (publisher_) {
+        auto opened = publisher_->open(ports_.journal.opening());
+        if (!opened) return opened.error();
+        unpublished = *opened;
+    }
+    return ports_.journal.replay(
+        std::min(unpublished, applied + 1),
+        [&](port::Position position, std::string_view bytes) -> Result<void> {
+            auto record = decode_record(bytes);
+            if (!record)
+                return make_error(record.error().code, "position " + std::to_string(position) +
+                                                           ": " + record.error().message);
+            if (position > applied) scheduler_.replayed(*record);
+            PositionedRecord positioned{position, std::move(*record)};
+            if (publisher_ && position >= unpublished) republish(positioned);
+            if (position > applied) tail.push_back(std::move(positioned));
+            return {};
+        });
+}
+
+void Gateway::republish(const PositionedRecord& positioned) {
+    const InvocationId* id = invocation_of(positioned.record);
+    const auto* accepted = std::get_if<AcceptedRecord>(&positioned.record);
+    const Invocation* about = id ? scheduler_.find(*id) : nullptr;
+    if (accepted) about = &accepted->invocation;
+    if (!id || about) return publisher_->add(positioned, about);
+    // Ended, and only the view knows it; or purged since.
+    const auto ended = ports_.view.get(*id);
+    publisher_->add(positioned, ended ? &*ended : nullptr);
 }
 
 }  // namespace longhaul::gateway

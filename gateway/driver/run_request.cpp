@@ -5,6 +5,15 @@
 #include "longhaul/wire/run_headers.hpp"
 
 namespace longhaul::gateway {
+namespace {
+
+std::string object_of(const std::vector<std::pair<std::string, std::string>>& members) {
+    wire::Json object = wire::Json::object();
+    for (const auto& [name, value] : members) object.set(name, value);
+    return object.dump();
+}
+
+}  // namespace
 
 port::PeerRequest run_request(const StartEffect& effect, const std::string& run_token,
                               OwnerTerm owner_term, std::int64_t deadline_ms_left) {
@@ -27,11 +36,8 @@ port::PeerRequest run_request(const StartEffect& effect, const std::string& run_
     add(names::kBodySha256, effect.body.sha256);
     if (!effect.body.content_type.empty()) add(names::kContentType, effect.body.content_type);
     if (!effect.traceparent.empty()) add(names::kTraceparent, effect.traceparent);
-    if (!effect.labels.empty()) {
-        wire::Json labels = wire::Json::object();
-        for (const auto& [name, value] : effect.labels) labels.set(name, value);
-        add(names::kLabels, labels.dump());
-    }
+    if (!effect.headers.empty()) add(names::kHeaders, object_of(effect.headers));
+    if (!effect.labels.empty()) add(names::kLabels, object_of(effect.labels));
     request.body = effect.body.inline_bytes;
     return request;
 }

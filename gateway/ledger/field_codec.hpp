@@ -2,7 +2,8 @@
 //
 // code(codec, value) lists the fields of a value in order; with a FieldWriter it writes them, with
 // a FieldReader it reads them. The order and the width of fields, and the values that a choice may
-// have, are version 1 of the format: a change needs a new version.
+// have, are a version of the format: a change needs a new one, and what it adds stands in since().
+// The writer writes the newest version; the reader reads it and all before.
 #pragma once
 
 #include "gateway/ledger/bytes.hpp"
@@ -16,6 +17,9 @@
 #include <vector>
 
 namespace longhaul::gateway {
+
+// 2: mode http of functions, the caller's headers of an invocation.
+inline constexpr std::uint8_t kFormatVersion = 2;
 
 class FieldWriter {
 public:
@@ -44,6 +48,10 @@ public:
         out_.varint(values.size());
         for (const T& value : values) each(value);
     }
+    template <class Fields>
+    void since(std::uint8_t, Fields fields) {
+        fields();
+    }
 
 private:
     ByteWriter& out_;
@@ -51,7 +59,7 @@ private:
 
 class FieldReader {
 public:
-    explicit FieldReader(ByteReader& in) : in_(in) {}
+    FieldReader(ByteReader& in, std::uint8_t version) : in_(in), version_(version) {}
 
     void text(std::string& value) { value = in_.text(); }
     void boolean(bool& value) {
@@ -93,9 +101,15 @@ public:
         const std::size_t count = in_.count();
         for (std::size_t i = 0; i < count && !in_.failed(); ++i) each(values.emplace_back());
     }
+    // Fields that a version added: bytes of an earlier one do not have them.
+    template <class Fields>
+    void since(std::uint8_t version, Fields fields) {
+        if (version_ >= version) fields();
+    }
 
 private:
     ByteReader& in_;
+    const std::uint8_t version_;
 };
 
 // T, or const T where the codec writes.
@@ -162,6 +176,10 @@ void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
     codec.number(value.body_max);
     codec.number(value.result_max);
     codec.boolean(value.result_is_file);
+    codec.since(2, [&] {
+        codec.text(value.http.path);
+        codec.text(value.http.ready_path);
+    });
 }
 
 void code_function(FieldWriter& codec, const std::shared_ptr<const FunctionSpec>& function);
@@ -239,6 +257,7 @@ void code(Codec& codec, Maybe<SubmitOptions> auto& value) {
     codec.text(value.traceparent);
     codec.text(value.idempotency_key);
     codec.text(value.fingerprint);
+    codec.since(2, [&] { code_pairs(codec, value.headers); });
 }
 
 template <class Codec>

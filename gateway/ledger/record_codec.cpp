@@ -6,7 +6,6 @@
 namespace longhaul::gateway {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kInvocationBytesExpected = 1024;
 
 template <class Codec>
@@ -123,14 +122,14 @@ Record read_record(std::size_t index, FieldReader& codec) {
     return value;
 }
 
-Result<void> check_version(ByteReader& in, std::string_view thing) {
+Result<std::uint8_t> read_version(ByteReader& in, std::string_view thing) {
     const std::uint8_t version = in.u8();
     if (in.failed()) return make_error(Errc::corrupt, std::string(thing) + ": no bytes");
-    if (version == kVersion) return {};
+    if (version >= 1 && version <= kFormatVersion) return version;
     return make_error(Errc::unsupported,
                       std::string(thing) + ": format version " + std::to_string(version) +
-                          " was written by another longhaul; this one reads version " +
-                          std::to_string(kVersion));
+                          " was written by another longhaul; this one reads up to version " +
+                          std::to_string(kFormatVersion));
 }
 
 }  // namespace
@@ -149,7 +148,7 @@ void code_function(FieldReader& codec, std::shared_ptr<const FunctionSpec>& func
 std::string encode_record(const Record& record) {
     const bool is_accepted = std::holds_alternative<AcceptedRecord>(record);
     ByteWriter out{is_accepted ? kInvocationBytesExpected : std::size_t{256}};
-    out.u8(kVersion);
+    out.u8(kFormatVersion);
     out.u8(static_cast<std::uint8_t>(record.index() + 1));
     FieldWriter codec{out};
     std::visit([&codec](const auto& value) { code(codec, value); }, record);
@@ -158,13 +157,14 @@ std::string encode_record(const Record& record) {
 
 Result<Record> decode_record(std::string_view bytes) {
     ByteReader in{bytes};
-    if (auto known = check_version(in, "record"); !known) return known.error();
+    const auto version = read_version(in, "record");
+    if (!version) return version.error();
     const std::uint8_t kind = in.u8();
     if (in.failed()) return make_error(Errc::corrupt, "record: it has no kind");
     if (kind == 0 || kind > kKindCount)
         return make_error(Errc::unsupported, "record: kind " + std::to_string(kind) +
                                                  " is none that this longhaul knows");
-    FieldReader codec{in};
+    FieldReader codec{in, *version};
     Record record = read_record(kind - 1u, codec);
     if (auto done = in.finish("record of kind " + std::to_string(kind)); !done) return done.error();
     return record;
@@ -172,7 +172,7 @@ Result<Record> decode_record(std::string_view bytes) {
 
 std::string encode_invocation(const Invocation& invocation) {
     ByteWriter out{kInvocationBytesExpected};
-    out.u8(kVersion);
+    out.u8(kFormatVersion);
     FieldWriter codec{out};
     code(codec, invocation);
     return out.take();
@@ -180,8 +180,9 @@ std::string encode_invocation(const Invocation& invocation) {
 
 Result<Invocation> decode_invocation(std::string_view bytes) {
     ByteReader in{bytes};
-    if (auto known = check_version(in, "invocation"); !known) return known.error();
-    FieldReader codec{in};
+    const auto version = read_version(in, "invocation");
+    if (!version) return version.error();
+    FieldReader codec{in, *version};
     Invocation invocation;
     code(codec, invocation);
     if (auto done = in.finish("invocation"); !done) return done.error();

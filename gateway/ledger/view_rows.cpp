@@ -44,9 +44,10 @@ std::string encode_row(const T& value) {
 }
 
 template <class T>
-Result<T> decode_row(std::string_view bytes, std::string_view thing) {
+Result<T> decode_row(std::string_view bytes, std::string_view thing,
+                     std::uint8_t version = kFormatVersion) {
     ByteReader in{bytes};
-    FieldReader codec{in};
+    FieldReader codec{in, version};
     T value{};
     code_row(codec, value);
     if (auto done = in.finish(thing); !done) return done.error();
@@ -111,9 +112,22 @@ Result<RunLimits> decode_limits(std::string_view bytes) {
     return decode_row<RunLimits>(bytes, "limits row");
 }
 
-std::string encode_function(const StoredFunction& function) { return encode_row(function); }
+// A function's row names its version behind a zero. Rows of version 1 do not: they begin with the
+// length of their tenant's name, which is never zero.
+std::string encode_function(const StoredFunction& function) {
+    return std::string{'\0', static_cast<char>(kFormatVersion)} + encode_row(function);
+}
 Result<StoredFunction> decode_function(std::string_view bytes) {
-    return decode_row<StoredFunction>(bytes, "function row");
+    std::uint8_t version = 1;
+    if (bytes.size() > 1 && bytes.front() == '\0') {
+        version = static_cast<std::uint8_t>(bytes[1]);
+        bytes.remove_prefix(2);
+    }
+    if (version > kFormatVersion)
+        return make_error(Errc::unsupported, "function row: format version " +
+                                                 std::to_string(version) +
+                                                 " was written by another longhaul");
+    return decode_row<StoredFunction>(bytes, "function row", version);
 }
 
 std::string encode_key(const StoredKey& key) { return encode_row(key); }

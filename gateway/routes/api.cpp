@@ -46,6 +46,12 @@ Result<std::optional<Duration>> duration_query(const net::Request& request, std:
     return std::optional<Duration>{std::min(*duration, max)};
 }
 
+Error unknown_parameter(std::string_view name) {
+    return make_error(Errc::invalid_argument,
+                      "query " + std::string(name) + ": there is no such parameter here",
+                      "invalid-parameter");
+}
+
 net::Response document_response(int status, const Snapshot& snapshot) {
     net::Response response = net::json_response(status, invocation_document(snapshot));
     response.with("ETag", etag_of(snapshot.invocation));

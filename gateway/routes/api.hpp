@@ -14,9 +14,12 @@ struct ApiOptions {
     Duration wait_max = std::chrono::minutes(5);   // of ?wait and Prefer: wait
     Duration timeout_max = std::chrono::hours(3);  // of a function's execution; up to 7 d
     Duration stream_heartbeat = std::chrono::seconds(15);  // on silent event streams
-    std::uint32_t list_max = 500;                    // entries of one page
-    std::uint32_t batch_max = 100;                   // ids of one batchGet
-    std::uint64_t document_max = 256 * 1024;  // bytes of a JSON request
+    std::uint32_t list_max = 500;                          // entries of one page
+    std::uint32_t batch_max = 100;                         // ids of one batchGet
+    std::uint64_t document_max = 256 * 1024;               // bytes of a JSON request
+    // The caller's own headers that a submit keeps for the function: how many, bytes together.
+    std::uint32_t headers_max = 32;
+    std::uint64_t headers_bytes_max = 4 * 1024;
 };
 
 struct Api {
@@ -38,6 +41,9 @@ struct Addressed {
 // ?name=30s: nothing if absent; refused if malformed; at most `max`, whatever was asked.
 [[nodiscard]] Result<std::optional<Duration>> duration_query(const net::Request& request,
                                                              std::string_view name, Duration max);
+
+// Of type invalid-parameter: the request has no such parameter in its query.
+[[nodiscard]] Error unknown_parameter(std::string_view name);
 
 [[nodiscard]] net::Response document_response(int status, const Snapshot& snapshot);
 

@@ -191,19 +191,34 @@ Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler) {
 }
 
 Json host_document(const Host& host, TimePoint now) {
+    const HostNews& news = host.news;
     Json capacity = Json::object();
-    capacity.set("memory_mb", std::uint64_t{host.news.memory_mb})
-        .set("instances_max", std::uint64_t{host.news.instances_max});
+    capacity.set("memory_mb", std::uint64_t{news.memory_mb});
+    capacity.set("cpu_millis", std::uint64_t{news.cpu_millis});
+    capacity.set("instances_max", std::uint64_t{news.instances_max});
+    Json loaded = Json::array();
+    for (const IdleInstances& idle : news.loaded)
+        loaded.push(Json::object()
+                        .set("tenant", idle.tenant.text)
+                        .set("function", idle.function.text)
+                        .set("package", idle.package.empty() ? Json() : Json(idle.package.text))
+                        .set("idle", std::uint64_t{idle.count}));
+    Json packages = Json::array();
+    for (const Digest& package : news.packages) packages.push(package.text);
     return Json::object()
-        .set("host", host.news.host.text)
-        .set("address", host.news.address)
-        .set("epoch", host.news.epoch)
+        .set("host", news.host.text)
+        .set("address", news.address)
+        .set("epoch", news.epoch)
         .set("reachable", host.known && !host.suspect)
-        .set("draining", host.news.draining)
+        .set("draining", news.draining)
         .set("last_heard_ms_ago", to_ms(now - host.heard_at))
         .set("attempts", std::uint64_t{host.attempts.size()})
-        .set("memory_used_mb", std::uint64_t{host.assigned_mb})
-        .set("capacity", std::move(capacity));
+        .set("instances", std::uint64_t{news.instances})
+        .set("memory_used_mb", host.assigned_mb)
+        .set("cpu_used_millis", host.assigned_cpu)
+        .set("capacity", std::move(capacity))
+        .set("loaded", std::move(loaded))
+        .set("packages", std::move(packages));
 }
 
 std::string etag_of(const Invocation& invocation) {

@@ -45,7 +45,12 @@ Answer resume_queue(const Api& api, net::Request& request);
 // hosts.cpp
 Answer list_hosts(const Api& api, net::Request& request);
 Answer get_limits(const Api& api, net::Request& request);
+Answer get_drain(const Api& api, net::Request& request);
+Answer set_drain(const Api& api, net::Request& request);
 Answer take_status(const Api& api, net::Request& request);
+
+// instances.cpp
+Answer list_instances(const Api& api, net::Request& request);
 
 // later.cpp
 Answer not_available(const Api& api, net::Request& request);

@@ -81,7 +81,7 @@ Result<void> read_parameter(const std::string& name, const std::string& value,
         if (!cursor) return cursor.error();
         query.after = std::move(*cursor);
     } else {
-        return invalid(name, "there is no such parameter");
+        return unknown_parameter(name);
     }
     return {};
 }

@@ -62,7 +62,7 @@ Result<void> read_parameter(const std::string& name, const std::string& value, L
             return invalid(name, "is neither stdout nor stderr");
         query.stream = value == "stdout" ? wire::LogStream::out : wire::LogStream::err;
     } else {
-        return invalid(name, "there is no such parameter");
+        return unknown_parameter(name);
     }
     return {};
 }

@@ -51,11 +51,6 @@ boost::asio::awaitable<Result<Seen>> seen_by(const Api& api, net::Request& reque
 Answer get_invocation(const Api& api, net::Request& request) {
     auto what = addressed(api, request);
     if (!what) co_return net::problem_response(what.error());
-    for (const auto& [name, value] : request.query)
-        if (name != "wait" && name != "revision")
-            co_return net::problem_response(
-                make_error(Errc::invalid_argument, "query " + name + ": there is no such parameter",
-                           "invalid-parameter"));
     auto wait = duration_query(request, "wait", api.options.wait_max);
     if (!wait) co_return net::problem_response(wait.error());
     Result<Snapshot> snapshot = make_error(Errc::internal, "not read");

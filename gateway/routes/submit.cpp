@@ -68,8 +68,7 @@ Answer submit_as(const Api& api, net::Request& request, std::optional<Invocation
     if (!tenant) co_return net::problem_response(tenant.error());
     auto function = function_of(request);
     if (!function) co_return net::problem_response(function.error());
-    auto headers = parse_submit_headers(request, api.gateway.clock().now(), api.options.timeout_max,
-                                        api.options.wait_max);
+    auto headers = parse_submit_headers(request, api.gateway.clock().now(), api.options);
     if (!headers) co_return net::problem_response(headers.error());
 
     SubmitInput input;

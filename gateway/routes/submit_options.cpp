@@ -1,5 +1,7 @@
 #include "gateway/routes/submit_options.hpp"
 
+#include "gateway/routes/utf8.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -11,6 +13,35 @@ constexpr std::size_t kKeyBytesMax = 255;
 constexpr std::size_t kLabelsMax = 16;
 constexpr std::size_t kLabelNameMax = 63;
 constexpr std::size_t kLabelValueMax = 255;
+
+// Not kept for the function, beside Invocation-* and Longhaul-*: what speaks of the message, the
+// connection or the caller's HTTP client, what we have read, and what proves who the caller is.
+constexpr std::string_view kNotKept[] = {
+    "accept",
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "host",
+    "idempotency-key",
+    "keep-alive",
+    "prefer",
+    "priority",
+    "set-cookie",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+};
 
 constexpr std::string_view kLater[] = {"Invocation-Not-Before", "Invocation-Retry",
                                        "Invocation-Concurrency-Key", "Invocation-Callback-URL",
@@ -140,6 +171,56 @@ Result<std::vector<std::pair<std::string, std::string>>> label_headers(
     return labels;
 }
 
+std::string lower_case(std::string_view name) {
+    std::string lower(name);
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return lower;
+}
+
+// Named by the Connection header: for this hop alone (RFC 9110, 7.6.1).
+bool is_of_this_hop(const net::Request& request, std::string_view name) {
+    for (std::string_view options : request.headers_named("Connection")) {
+        while (!options.empty()) {
+            const std::size_t comma = options.find(',');
+            if (same_name(trimmed(options.substr(0, comma)), name)) return true;
+            options.remove_prefix(comma == std::string_view::npos ? options.size() : comma + 1);
+        }
+    }
+    return false;
+}
+
+bool is_kept(const net::Request& request, std::string_view name) {
+    return std::ranges::find(kNotKept, name) == std::end(kNotKept) &&
+           !name.starts_with("invocation-") && !name.starts_with("longhaul-") &&
+           !is_of_this_hop(request, name);
+}
+
+// The caller's own headers, by lower-case name, repeated ones joined as RFC 9110 says.
+Result<std::vector<std::pair<std::string, std::string>>> kept_headers(const net::Request& request,
+                                                                      const ApiOptions& limits) {
+    std::vector<std::pair<std::string, std::string>> kept;
+    std::uint64_t bytes = 0;
+    for (const auto& [given, value] : request.headers) {
+        std::string name = lower_case(given);
+        if (!is_kept(request, name)) continue;
+        bytes += name.size() + value.size();
+        const auto known =
+            std::ranges::find(kept, name, &std::pair<std::string, std::string>::first);
+        if (known != kept.end())
+            known->second += ", " + valid_utf8(value);
+        else
+            kept.emplace_back(std::move(name), valid_utf8(value));
+        if (kept.size() > limits.headers_max)
+            return invalid(given, "more than " + std::to_string(limits.headers_max) +
+                                      " headers for the function (limits.headers_max)");
+        if (bytes > limits.headers_bytes_max)
+            return invalid(given, "the headers for the function have more than " +
+                                      std::to_string(limits.headers_bytes_max) +
+                                      " bytes (limits.headers_bytes_max)");
+    }
+    return kept;
+}
+
 // RFC 7240: preferences that cannot be honoured are ignored, as it asks.
 void read_preferences(const net::Request& request, Duration wait_max, SubmitHeaders& out) {
     for (std::string_view header : request.headers_named("Prefer")) {
@@ -160,10 +241,10 @@ void read_preferences(const net::Request& request, Duration wait_max, SubmitHead
 }  // namespace
 
 Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoint now,
-                                           Duration timeout_max, Duration wait_max) {
+                                           const ApiOptions& limits) {
     SubmitHeaders parsed;
     if (auto names = check_names(request); !names) return names.error();
-    auto timeout = duration_header(request, "Invocation-Timeout", timeout_max);
+    auto timeout = duration_header(request, "Invocation-Timeout", limits.timeout_max);
     if (!timeout) return timeout.error();
     auto queue_ttl = duration_header(request, "Invocation-Queue-TTL", kQueueTtlMax);
     if (!queue_ttl) return queue_ttl.error();
@@ -173,15 +254,18 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     if (!key) return key.error();
     auto labels = label_headers(request);
     if (!labels) return labels.error();
+    auto kept = kept_headers(request, limits);
+    if (!kept) return kept.error();
 
     parsed.options.timeout = *timeout;
     parsed.options.queue_ttl = *queue_ttl;
     parsed.options.deadline = *deadline;
     parsed.options.idempotency_key = std::move(*key);
     parsed.options.labels = std::move(*labels);
+    parsed.options.headers = std::move(*kept);
     if (const auto traceparent = request.header("traceparent"))
         parsed.options.traceparent = std::string(traceparent->substr(0, 128));
-    read_preferences(request, wait_max, parsed);
+    read_preferences(request, limits.wait_max, parsed);
     for (const std::string_view name :
          {"Invocation-Timeout", "Invocation-Queue-TTL", "Invocation-Deadline"})
         if (const auto text = request.header(name))

@@ -1,8 +1,8 @@
-// The Invocation-* headers of a submit, as options.
+// The headers of a submit, as options: Invocation-* and the like, and those that are kept for the
+// function (PROTOCOL.md, 2).
 #pragma once
 
-#include "gateway/driver/handle.hpp"
-#include "longhaul/net/message.hpp"
+#include "gateway/routes/api.hpp"
 
 #include <optional>
 #include <string>
@@ -19,6 +19,6 @@ struct SubmitHeaders {
 // Errc::invalid_argument of type invalid-header names header and rule; Errc::unsupported of type
 // not-available names a header that a later version brings.
 [[nodiscard]] Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoint now,
-                                                         Duration timeout_max, Duration wait_max);
+                                                         const ApiOptions& limits);
 
 }  // namespace longhaul::gateway

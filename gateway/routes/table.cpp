@@ -2,6 +2,11 @@
 
 #include "gateway/routes/handlers.hpp"
 
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+
 namespace longhaul::gateway {
 namespace {
 
@@ -9,6 +14,7 @@ using HandlerFunction = routes::Answer (*)(const Api&, net::Request&);
 
 constexpr Duration kPlain = std::chrono::seconds(30);
 constexpr Duration kEndless = Duration::zero();  // waits, streams and uploads limit themselves
+constexpr const char* kReadByHandler = "*";      // it refuses by itself what it does not know
 
 struct Entry {
     const char* method;
@@ -16,14 +22,40 @@ struct Entry {
     HandlerFunction handler;
     std::uint64_t body_max;
     Duration deadline;
+    const char* parameters = "";  // of the query, a space between them
 };
+
+bool has_word(std::string_view words, std::string_view word) {
+    while (!words.empty()) {
+        const auto end = std::min(words.find(' '), words.size());
+        if (words.substr(0, end) == word) return true;
+        words.remove_prefix(std::min(end + 1, words.size()));
+    }
+    return false;
+}
+
+// The first parameter of the query that the route does not take.
+std::optional<std::string> unknown_in(const net::Request& request, std::string_view known) {
+    if (known == kReadByHandler) return std::nullopt;
+    for (const auto& [name, value] : request.query)
+        if (!has_word(known, name)) return name;
+    return std::nullopt;
+}
+
+routes::Answer refuse_parameter(std::string name) {
+    co_return net::problem_response(unknown_parameter(name));
+}
 
 net::Route route(const Api& api, const Entry& entry) {
     net::Route made;
     made.method = entry.method;
     made.pattern = entry.pattern;
-    made.handler = [&api, handler = entry.handler](net::Request& request) {
-        return handler(api, request);
+    const bool refused_anyway = entry.handler == &routes::not_available;
+    made.handler = [&api, handler = entry.handler,
+                    known =
+                        refused_anyway ? kReadByHandler : entry.parameters](net::Request& request) {
+        auto unknown = unknown_in(request, known);
+        return unknown ? refuse_parameter(std::move(*unknown)) : handler(api, request);
     };
     made.body_max = entry.body_max;
     made.deadline = entry.deadline;
@@ -51,16 +83,16 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"PUT", "/v1/functions/{fn}/invocations/{id}", submit_with_id, body, kEndless},
         {"POST", "/v1/invocations:batch", not_available, json, kPlain},
         // Read.
-        {"GET", "/v1/invocations", list_invocations, json, kPlain},
-        {"GET", "/v1/invocations:count", count_invocations, json, kPlain},
+        {"GET", "/v1/invocations", list_invocations, json, kPlain, kReadByHandler},
+        {"GET", "/v1/invocations:count", count_invocations, json, kPlain, kReadByHandler},
         {"POST", "/v1/invocations:batchGet", batch_get, json, kPlain},
-        {"GET", "/v1/invocations/{id}", get_invocation, json, kEndless},
+        {"GET", "/v1/invocations/{id}", get_invocation, json, kEndless, "wait revision"},
         {"GET", "/v1/invocations/{id}/attempts", get_attempts, json, kPlain},
         {"GET", "/v1/invocations/{id}/result", get_result, json, kEndless},
-        {"GET", "/v1/invocations/{id}/logs", get_logs, json, kEndless},
+        {"GET", "/v1/invocations/{id}/logs", get_logs, json, kEndless, kReadByHandler},
         {"GET", "/v1/invocations/{id}/events", get_events, json, kEndless},
         {"GET", "/v1/invocations/{id}/debug", not_available, json, kPlain},
-        {"GET", "/v1/events/stream", stream_events, json, kEndless},
+        {"GET", "/v1/events/stream", stream_events, json, kEndless, "function state cursor"},
         // Control.
         {"POST", "/v1/invocations/{id}/cancel", cancel_invocation, json, kPlain},
         {"POST", "/v1/invocations/{id}/kill", kill_invocation, json, kPlain},
@@ -86,9 +118,9 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"GET", "/v1/dead-letters", not_available, json, kPlain},
         {"POST", "/v1/dead-letters/{id}/redrive", not_available, json, kPlain},
         {"GET", "/v1/hosts", list_hosts, json, kPlain},
-        {"GET", "/v1/instances", not_available, json, kPlain},
-        {"POST", "/v1/hosts/{host}/drain", not_available, json, kPlain},
-        {"GET", "/v1/hosts/{host}/drain", not_available, json, kPlain},
+        {"GET", "/v1/instances", list_instances, json, kPlain},
+        {"POST", "/v1/hosts/{host}/drain", set_drain, json, kPlain},
+        {"GET", "/v1/hosts/{host}/drain", get_drain, json, kPlain},
     };
     return routes_of(api, entries);
 }

@@ -32,6 +32,12 @@ void HostCore::begin_epoch(TimePoint now, Records& out) {
     }
 }
 
+void HostCore::raise_epoch(Epoch floor, Records& out) {
+    epoch_ = std::max(epoch_, floor) + 1;
+    out.push_back(EpochBegun{epoch_});
+    for (auto& [key, run] : runs_) changed(key, run);
+}
+
 bool HostCore::obey(const RunOwner& owner, Records& out) {
     OwnerTerm& highest = terms_[owner.shard];
     if (owner.term < highest) return false;
@@ -44,6 +50,7 @@ bool HostCore::obey(const RunOwner& owner, Records& out) {
 TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out) {
     if (!obey(input.owner, out)) return {TakeVerdict::stale};
     if (auto decision = known(input)) return *decision;
+    if (drain() != nullptr) return {TakeVerdict::draining};
     if (runs_.size() >= limits_.runs_max) return {TakeVerdict::overloaded};
 
     TakeDecision decision;

@@ -16,12 +16,14 @@
 //   (6) A leased instance is idle. It serves no take, is not destroyed and not given to a second
 //       lessee before its lease is closed; a run that its runtime agent says has started under the
 //       lease is a run here from then on.
+//   (7) While a host drains, no take of a run that is new to it is begun.
 //
 // Not thread-safe. One Ledger (driver/ledger.hpp) owns one HostCore.
 #pragma once
 
 #include "host_agent/core/record.hpp"
 #include "host_agent/core/values.hpp"
+#include "longhaul/lifecycle/attempt_digest.hpp"
 
 #include <deque>
 #include <map>
@@ -44,6 +46,7 @@ enum class TakeVerdict : std::uint8_t {
     close,        // close the leases of `close`, then ask again
     no_capacity,
     overloaded,  // too many runs wait to be acknowledged
+    draining,    // no more work comes here
 };
 
 struct TakeDecision {
@@ -74,6 +77,9 @@ public:
     // Ends the replay: every instance that the journal knows is unproven until found() or dead(),
     // and every run counts as changed. The epoch is the journal's + 1, or the unix time if later.
     void begin_epoch(TimePoint now, Records& out);
+    // Goes on under an epoch above `floor`: somebody was heard under that one. Every run counts as
+    // changed again.
+    void raise_epoch(Epoch floor, Records& out);
 
     // Owner terms. False: the term is stale. A higher one is recorded.
     [[nodiscard]] bool obey(const RunOwner& owner, Records& out);
@@ -140,6 +146,21 @@ public:
     // The process is proven gone. The run that it takes along, unended, if any.
     [[nodiscard]] std::optional<RunKey> dead(const InstanceId& id, Records& out);
 
+    // Drain: no new takes, no idle instances. It is kept until end_drain(), over restarts too.
+    void begin_drain(DrainOrder order, Records& out);
+    void end_drain(Records& out);
+    // The same for the rest of this life: the next one takes work again.
+    void leave(DrainOrder order) { leaving_ = std::move(order); }
+    // The order that counts: of two the one with the earlier limit. nullptr: none.
+    [[nodiscard]] const DrainOrder* drain() const;
+    // Runs whose time to finish is over: to be stopped. Named once each, but for takes under way,
+    // which are named until they have become something else.
+    [[nodiscard]] std::vector<RunKey> drain_due(TimePoint now);
+    // What the host still has to do or to hand over: unended runs, and ends that the gateway has
+    // not acknowledged.
+    [[nodiscard]] std::vector<RunKey> blocking() const;
+    [[nodiscard]] bool drained() const;  // drains, blocks on nothing, has no instance left
+
     // Time.
     // Instances that are worn out, or idle for too long: to be destroyed, and marked so.
     [[nodiscard]] std::vector<InstanceId> retire(TimePoint now);
@@ -166,6 +187,10 @@ public:
     // Changes after `seq`, in order, at most `max`.
     [[nodiscard]] std::vector<std::pair<std::uint64_t, RunKey>> changes_after(
         std::uint64_t seq, std::size_t max) const;
+    // Whether one of them is more than progress or usage: then it should not wait for company.
+    [[nodiscard]] bool is_urgent_after(std::uint64_t seq) const { return urgent_seq_ > seq; }
+    // Of all runs but those whose take has no answer yet.
+    [[nodiscard]] AttemptDigest digest() const;
     [[nodiscard]] std::uint32_t memory_busy_mb() const;
     void check_invariants() const;
 
@@ -179,7 +204,8 @@ private:
     void no_lease(Instance& instance);
     void remember_lost(const InstanceId& id, TimePoint at);
     [[nodiscard]] bool superseded(const RunKey& key) const;
-    void changed(const RunKey& key, Run& run);
+    enum class Urgency : std::uint8_t { may_wait, urgent };
+    void changed(const RunKey& key, Run& run, Urgency urgency = Urgency::urgent);
     void forget(const RunKey& key);
     void remember_fence(const RunKey& key, TimePoint at);
     void free_instance(const InstanceId& id, TimePoint now, bool usable);
@@ -191,10 +217,14 @@ private:
 
     Epoch epoch_ = 0;
     std::uint64_t last_seq_ = 0;
+    std::uint64_t urgent_seq_ = 0;  // the last that is more than progress or usage
     std::map<Shard, OwnerTerm> terms_;
     std::map<InstanceId, Instance> instances_;
     std::map<RunKey, Run> runs_;
     std::map<std::uint64_t, RunKey> changes_;  // of runs_, by Run::seq
+
+    std::optional<DrainOrder> drain_;    // in the journal
+    std::optional<DrainOrder> leaving_;  // not
 
     // Attempts that never run here, oldest first in fence_order_.
     std::map<RunKey, TimePoint> fences_;

@@ -25,6 +25,7 @@ void HostCore::apply(const Record& record) {
                        fences_.clear();
                        fence_order_.clear();
                        lost_leases_.clear();
+                       drain_.reset();
                    },
                    [&](const EpochBegun& it) { epoch_ = std::max(epoch_, it.epoch); },
                    [&](const TermSeen& it) {
@@ -64,6 +65,12 @@ void HostCore::apply(const Record& record) {
                    [&](const Acked& it) {
                        forget(it.key);
                        remember_fence(it.key, it.at);
+                   },
+                   [&](const DrainChanged& it) {
+                       drain_.reset();
+                       if (!it.on) return;
+                       drain_ = DrainOrder{{}, it.reason, it.since};
+                       if (it.limited) drain_->by = it.by;
                    },
                    [&](const Leased& it) {
                        const auto place = instances_.find(it.id);
@@ -113,6 +120,9 @@ Records HostCore::snapshot() const {
     out.push_back(SnapshotBegun{});
     out.push_back(EpochBegun{epoch_});
     for (const auto& [shard, term] : terms_) out.push_back(TermSeen{{shard, term}});
+    if (drain_)
+        out.push_back(DrainChanged{true, drain_->by.has_value(), drain_->by.value_or(TimePoint{}),
+                                   drain_->reason, drain_->since});
     for (const auto& [id, instance] : instances_) {
         if (!instance.process) continue;
         out.push_back(InstanceMade{id, instance.memory_mb, *instance.process});

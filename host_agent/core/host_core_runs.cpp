@@ -22,9 +22,10 @@ bool HostCore::observe(const RunKey& key, const InstanceId& from, StatusStamp st
     if (run.instance != from || run.state == RunState::taking || run.state == RunState::ended)
         return false;
     if (stamp.rank >= kRankEnded || !newer(stamp, run.stamp)) return false;
+    const bool is_step = run.state != RunState::active || stamp.rank != run.stamp.rank;
     run.state = RunState::active;
     run.stamp = stamp;
-    changed(key, run);
+    changed(key, run, is_step ? Urgency::urgent : Urgency::may_wait);
     return true;
 }
 
@@ -86,13 +87,56 @@ std::vector<InstanceId> HostCore::retire(TimePoint now) {
     std::vector<InstanceId> due;
     for (auto& [id, instance] : instances_) {
         const bool worn = instance.state == InstanceState::broken;
-        const bool old = instance.state == InstanceState::idle && !instance.lease &&
-                         instance.idle_since + instance.loaded->keep_alive <= now;
+        const bool idle = instance.state == InstanceState::idle && !instance.lease;
+        const bool old = idle && (drain() != nullptr ||
+                                  instance.idle_since + instance.loaded->keep_alive <= now);
         if (!worn && !old) continue;
         instance.state = InstanceState::destroying;
         due.push_back(id);
     }
     return due;
+}
+
+void HostCore::begin_drain(DrainOrder order, Records& out) {
+    if (drain_ == order) return;
+    out.push_back(DrainChanged{true, order.by.has_value(), order.by.value_or(TimePoint{}),
+                               order.reason, order.since});
+    drain_ = std::move(order);
+}
+
+void HostCore::end_drain(Records& out) {
+    if (!drain_) return;
+    drain_.reset();
+    out.push_back(DrainChanged{});
+}
+
+const DrainOrder* HostCore::drain() const {
+    if (!drain_ || !leaving_) return drain_ ? &*drain_ : leaving_ ? &*leaving_ : nullptr;
+    const bool leaves_first = leaving_->by && (!drain_->by || *leaving_->by < *drain_->by);
+    return leaves_first ? &*leaving_ : &*drain_;
+}
+
+std::vector<RunKey> HostCore::drain_due(TimePoint now) {
+    std::vector<RunKey> due;
+    const DrainOrder* order = drain();
+    if (order == nullptr || !order->by || *order->by > now) return due;
+    for (auto& [key, run] : runs_) {
+        if (run.state == RunState::ended || run.drain_stopped) continue;
+        run.drain_stopped = run.state != RunState::taking;
+        due.push_back(key);
+    }
+    return due;
+}
+
+std::vector<RunKey> HostCore::blocking() const {
+    std::vector<RunKey> keys;
+    for (const auto& [key, run] : runs_)
+        if (run.state != RunState::ended || !run.fenced) keys.push_back(key);
+    return keys;
+}
+
+bool HostCore::drained() const {
+    return drain() != nullptr && instances_.empty() && blocking().empty();
 }
 
 std::vector<RunKey> HostCore::lapsed(TimePoint now) {
@@ -177,9 +221,17 @@ std::uint32_t HostCore::memory_busy_mb() const {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX));
 }
 
-void HostCore::changed(const RunKey& key, Run& run) {
+AttemptDigest HostCore::digest() const {
+    AttemptDigest digest;
+    for (const auto& [key, run] : runs_)
+        if (run.state != RunState::taking) digest.add(key.invocation, key.attempt, run.stamp.rank);
+    return digest;
+}
+
+void HostCore::changed(const RunKey& key, Run& run, Urgency urgency) {
     if (run.seq != 0) changes_.erase(run.seq);
     run.seq = ++last_seq_;
+    if (urgency == Urgency::urgent) urgent_seq_ = last_seq_;
     changes_.emplace(run.seq, key);
 }
 

@@ -58,6 +58,15 @@ struct Acked {
     RunKey key;
     TimePoint at;
 };
+// The host takes no more work, or takes it again.
+struct DrainChanged {
+    bool on = false;
+    bool limited = false;  // whether `by` counts
+    TimePoint by;
+    std::string reason;
+    TimePoint since;
+};
+
 // Durable before anybody hears of the lease.
 struct Leased {
     InstanceId id;
@@ -73,9 +82,9 @@ struct LeaseLost {
     TimePoint at;
 };
 
-using Record =
-    std::variant<SnapshotBegun, EpochBegun, TermSeen, InstanceMade, InstanceLoaded, InstanceGone,
-                 Assigned, Fenced, Released, Ended, Acked, Leased, LeaseClosed, LeaseLost>;
+using Record = std::variant<SnapshotBegun, EpochBegun, TermSeen, InstanceMade, InstanceLoaded,
+                            InstanceGone, Assigned, Fenced, Released, Ended, Acked, DrainChanged,
+                            Leased, LeaseClosed, LeaseLost>;
 using Records = std::vector<Record>;
 
 }  // namespace longhaul::host_agent

@@ -114,6 +114,15 @@ enum class RunState : std::uint8_t {
     ended,     // the end is durable, not acknowledged
 };
 
+// Why a host takes no more work, and until when what runs there may go on.
+struct DrainOrder {
+    std::optional<TimePoint> by{};  // nothing: as long as it takes
+    std::string reason{};
+    TimePoint since{};
+
+    friend bool operator==(const DrainOrder&, const DrainOrder&) = default;
+};
+
 struct Run {
     RunState state = RunState::taking;
     Token token;
@@ -124,6 +133,7 @@ struct Run {
     std::uint64_t seq = 0;  // of its last change; 0 = none yet
     bool fenced = false;
     bool lease_checked = false;    // its lapse was put to the runtime agent
+    bool drain_stopped = false;    // named by drain_due()
     std::optional<Shard> shard{};  // whose it is; nothing where an earlier life took it
     TimePoint taken_at{};
     TimePoint ended_at{};

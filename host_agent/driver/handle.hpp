@@ -5,6 +5,7 @@
 
 #include "host_agent/driver/drain.hpp"
 #include "host_agent/driver/status_query.hpp"
+#include "host_agent/driver/take_flow.hpp"
 #include "host_agent/store/file_source.hpp"
 #include "longhaul/port/blob_store.hpp"
 

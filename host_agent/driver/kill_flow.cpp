@@ -200,18 +200,25 @@ asio::awaitable<Result<void>> KillFlow::release(wire::Owner owner, wire::Attempt
     co_return Result<void>{};
 }
 
-void KillFlow::stop_all(Duration grace) {
+void KillFlow::stop_for_host(const std::vector<RunKey>& keys, Duration grace,
+                             const std::string& reason) {
     const auto batch = std::make_shared<Batch>(executor_);
-    for (const auto& [key, run] : ledger_.core().runs()) {
-        if (run.state != RunState::assigned && run.state != RunState::active) continue;
+    for (const RunKey& key : keys) {
+        const Run* run = ledger_.core().run(key);
+        if (run == nullptr) continue;
+        if (run->state == RunState::taking) {
+            stop_taking(key);
+            continue;
+        }
         wire::KillOrder order;
         order.key = wire_key(key);
-        order.token = run.token;
-        order.mode = wire::KillMode::cancel;
+        order.token = run->token;
+        order.mode = wire::KillMode::drain;
         order.grace_ms = to_ms(grace);
+        order.reason = reason;
         batch->answers.push_back({order.key});
         const std::size_t index = batch->open++;
-        tasks_.start("stop_all", forward(batch, index, run.instance, std::move(order)));
+        tasks_.start("stop_for_host", forward(batch, index, run->instance, std::move(order)));
     }
 }
 

@@ -45,8 +45,8 @@ public:
     // A take that was not used within its lease: the runtime agent is asked, then it is fenced.
     void lapse(const RunKey& key);
 
-    // Cancels everything that runs here, on the host's own behalf.
-    void stop_all(Duration grace);
+    // Stops these runs on the host's own behalf; a take under way is given up.
+    void stop_for_host(const std::vector<RunKey>& keys, Duration grace, const std::string& reason);
 
     boost::asio::awaitable<void> stop();
     [[nodiscard]] const KillCounters& counters() const { return counters_; }

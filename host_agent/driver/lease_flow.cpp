@@ -125,6 +125,16 @@ asio::awaitable<Result<void>> LeaseFlow::hear(InstanceId id) {
     co_return Result<void>{};
 }
 
+asio::awaitable<bool> LeaseFlow::hear_of(wire::StatusQuery query) {
+    for (std::size_t index = 0; index < query.instances.size(); ++index) {
+        if (ledger_.core().run(run_key(query.keys[index])) != nullptr) continue;
+        const InstanceId sent_to = query.instances[index];
+        auto heard = co_await hear(sent_to);
+        if (!heard) co_return false;
+    }
+    co_return true;
+}
+
 asio::awaitable<Result<wire::KillOutcome>> LeaseFlow::kill(InstanceId id, wire::KillOrder order) {
     const RunKey key = run_key(order.key);
     const Token token = order.token;

@@ -40,6 +40,9 @@ public:
     // Before an answer: what the runtime agent has to say, if the instance is leased.
     boost::asio::awaitable<Result<void>> hear(InstanceId id);
 
+    // The same for all that the question names and that is unknown here. False: one was silent.
+    boost::asio::awaitable<bool> hear_of(wire::StatusQuery query);
+
     // Of an attempt that is unknown here (KillVerdict::ask). Fenced is durable. Errc::unavailable:
     // nothing is known, and the attempt stays blocked: ask again.
     boost::asio::awaitable<Result<wire::KillOutcome>> kill(InstanceId id, wire::KillOrder order);

@@ -145,6 +145,12 @@ void record_fields(Io& io, T& it) {
         io(it.at);
         io(it.instance_usable);
         io(it.status);
+    } else if constexpr (std::is_same_v<R, DrainChanged>) {
+        io(it.on);
+        io(it.limited);
+        io(it.by);
+        io(it.reason);
+        io(it.since);
     } else if constexpr (std::is_same_v<R, Leased>) {
         io(it.id.text);
         io(it.lease.owner.shard);

@@ -52,7 +52,9 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
         entry.incarnation = status.incarnation;
         adopted = adopt(from, entry, status.data_address) || adopted;
         if (entry.rank == wire::Rank::ended) {
-            const bool usable = !worn && entry.stop_cause == StopCause::none && !entry.sigkill_sent;
+            const bool stopped = entry.stop_cause != StopCause::none || entry.sigkill_sent ||
+                                 entry.outcome == AttemptOutcome::lost;
+            const bool usable = !worn && !stopped;
             const wire::AttemptKey name = entry.key;
             auto kept = co_await take_end(from, std::move(entry), usable);
             if (!kept) co_return kept.error();

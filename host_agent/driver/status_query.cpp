@@ -10,6 +10,8 @@ namespace asio = boost::asio;
 
 namespace {
 
+constexpr std::size_t kPageBytesMax = 1u << 20;  // of one answer, as weight() counts
+
 std::string_view name_of(InstanceState state) {
     switch (state) {
     case InstanceState::starting: return "starting";
@@ -37,6 +39,8 @@ wire::Json describe_instance(const Instance& instance) {
     json.set("id", instance.id.text);
     json.set("state", name_of(instance.state));
     json.set("memory_mb", std::int64_t{instance.memory_mb});
+    if (instance.state == InstanceState::idle)
+        json.set("idle_since", format_rfc3339(instance.idle_since));
     if (instance.process) {
         json.set("pid", instance.process->process.pid);
         json.set("uid", std::int64_t{instance.process->uid});
@@ -54,21 +58,59 @@ wire::Json describe_instance(const Instance& instance) {
     return json;
 }
 
+// Bounds of one answer.
+struct Page {
+    wire::StatusAnswer& answer;
+    std::size_t bytes = 0;
+
+    // False: it is full, and `entry` belongs to the next one.
+    bool add(wire::StatusEntry entry) {
+        bytes += weight(entry);
+        const bool full = answer.entries.size() >= wire::kBatchMax || bytes > kPageBytesMax;
+        if (full && !answer.entries.empty()) {
+            answer.more = true;
+            return false;
+        }
+        answer.entries.push_back(std::move(entry));
+        return true;
+    }
+};
+
+void add_page(const Ledger& ledger, const std::optional<wire::AttemptKey>& after,
+              wire::StatusAnswer& answer) {
+    const auto& runs = ledger.core().runs();
+    Page page{answer};
+    auto place = after ? runs.upper_bound(run_key(*after)) : runs.begin();
+    while (place != runs.end() && page.add(ledger.entry(place->first))) ++place;
+}
+
+void add_changes(const Ledger& ledger, std::uint64_t since, wire::StatusAnswer& answer) {
+    Page page{answer};
+    std::uint64_t covered = since;
+    for (const auto& [seq, key] : ledger.core().changes_after(since, wire::kBatchMax + 1)) {
+        if (!page.add(ledger.entry(key))) {
+            answer.last_seq = covered;
+            return;
+        }
+        covered = seq;
+    }
+}
+
+void add_named(const Ledger& ledger, const std::vector<wire::AttemptKey>& keys,
+               wire::StatusAnswer& answer) {
+    for (const wire::AttemptKey& key : keys) {
+        if (ledger.core().run(run_key(key)) != nullptr)
+            answer.entries.push_back(ledger.entry(run_key(key)));
+        else
+            answer.unknown.push_back(key);
+    }
+}
+
 }  // namespace
 
-asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, LeaseFlow& leases,
-                                                          HostId host, wire::StatusQuery query) {
-    if (query.keys.size() > wire::kBatchMax)
-        co_return make_error(Errc::invalid_argument,
-                             "at most " + std::to_string(wire::kBatchMax) + " ids a call");
-    // What may run under a lease is not unknown before its runtime agent was heard.
-    bool all_heard = true;
-    for (std::size_t index = 0; index < query.instances.size() && all_heard; ++index) {
-        if (ledger.core().run(run_key(query.keys[index])) != nullptr) continue;
-        const InstanceId sent_to = query.instances[index];
-        auto heard = co_await leases.hear(sent_to);
-        all_heard = heard.has_value();
-    }
+asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
+                                                          wire::StatusQuery query,
+                                                          bool all_heard) {
     auto durable = co_await ledger.durable();
     if (!durable) co_return durable.error();
     // No await from here on: the answer is one moment's.
@@ -78,17 +120,22 @@ asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, LeaseF
     answer.epoch = core.epoch();
     answer.last_seq = core.last_seq();
     answer.complete = core.complete() && all_heard;
-    if (query.snapshot) {
-        for (const auto& [key, run] : core.runs()) answer.entries.push_back(ledger.entry(key));
-        co_return answer;
-    }
-    for (const wire::AttemptKey& key : query.keys) {
-        if (core.run(run_key(key)) != nullptr)
-            answer.entries.push_back(ledger.entry(run_key(key)));
-        else
-            answer.unknown.push_back(key);
-    }
+    if (query.digest)
+        answer.digest = core.digest();
+    else if (query.snapshot)
+        add_page(ledger, query.after, answer);
+    else if (query.since)
+        add_changes(ledger, query.since->epoch == core.epoch() ? query.since->seq : 0, answer);
+    else
+        add_named(ledger, query.keys, answer);
     co_return answer;
+}
+
+std::size_t weight(const wire::StatusEntry& entry) {
+    std::size_t bytes = 1024 + 2 * entry.message.size();
+    if (entry.result) bytes += entry.result->bytes.size() * 4 / 3;
+    if (entry.progress) bytes += 2 * entry.progress->message.size();
+    return bytes;
 }
 
 std::vector<wire::LoadedInstances> idle_instances(const HostCore& core) {

@@ -6,10 +6,13 @@
 
 namespace longhaul::host_agent {
 
-// Only what is durable is told. Errc::invalid_argument: too many keys.
-boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, LeaseFlow& leases,
-                                                                 HostId host,
-                                                                 wire::StatusQuery query);
+// Only what is durable is told. `all_heard`: what LeaseFlow::hear_of() said before.
+boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
+                                                                 wire::StatusQuery query,
+                                                                 bool all_heard = true);
+
+// About what an entry takes in JSON: enough to keep a message near its limit.
+[[nodiscard]] std::size_t weight(const wire::StatusEntry& entry);
 
 // Idle instances by function and package.
 [[nodiscard]] std::vector<wire::LoadedInstances> idle_instances(const HostCore& core);

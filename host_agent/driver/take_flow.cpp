@@ -36,6 +36,9 @@ Error refusal(TakeVerdict verdict) {
                           "token-mismatch");
     case TakeVerdict::ended:
         return make_error(Errc::conflict, "this attempt has ended here already", "already-ended");
+    case TakeVerdict::draining:
+        return make_error(Errc::unavailable, "this host is draining: no more work comes here",
+                          "draining");
     case TakeVerdict::overloaded:
         return make_error(Errc::overloaded, "too many runs here wait to be acknowledged",
                           "no-capacity");
@@ -86,7 +89,7 @@ TakeFlow::TakeFlow(asio::any_io_executor executor, port::Clock& clock, Logger lo
       tasks_(executor, logger_) {}
 
 asio::awaitable<void> TakeFlow::stop() {
-    draining_ = true;
+    stopping_ = true;
     tasks_.cancel();
     co_await tasks_.join();
     for (auto& [key, job] : jobs_) {
@@ -169,8 +172,8 @@ Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
     input.code = code_of(request);
     input.memory_mb = request.function.memory_mb;
     input.fresh = keeper_.fresh_id();
-    if (draining_ && ledger_.core().run(input.key) == nullptr)
-        return make_error(Errc::unavailable, "this host takes no more work", "draining");
+    if (stopping_ && ledger_.core().run(input.key) == nullptr)
+        return make_error(Errc::unavailable, "this host agent is stopping", "stopping");
     Records out;
     TakeDecision decision = ledger_.core().take(clock_.now(), input, out);
     ledger_.stage(std::move(out));

@@ -44,9 +44,6 @@ public:
     // or others (ours).
     boost::asio::awaitable<Result<wire::TakeAnswer>> take(wire::TakeRequest request);
 
-    // From now on no take is begun.
-    void refuse(bool draining) { draining_ = draining; }
-    [[nodiscard]] bool refusing() const { return draining_; }
     boost::asio::awaitable<void> stop();
     [[nodiscard]] const TakeCounters& counters() const { return counters_; }
 
@@ -76,7 +73,7 @@ private:
 
     // Takes under way; shared with the requests that wait for them.
     std::map<RunKey, std::shared_ptr<Job>> jobs_;
-    bool draining_ = false;
+    bool stopping_ = false;
     net::TaskGroup tasks_;
     TakeCounters counters_;
 };

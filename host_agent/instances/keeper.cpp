@@ -126,9 +126,10 @@ asio::awaitable<void> Keeper::watch(InstanceId id, InstanceProcess process) {
 // that the run is lost.
 asio::awaitable<void> Keeper::sweep(InstanceId id, std::uint32_t uid) {
     bool swept = false;
-    std::function<void()> job = [&swept, &id, uid] {
+    const std::uint32_t known_by = spawner_.owns(uid) ? uid : 0;  // else it may be another's
+    std::function<void()> job = [&swept, &id, known_by] {
         const auto cgroup = process::Cgroup::find(id.text);
-        swept = process::kill_orphans(cgroup, uid, kKillWait);
+        swept = process::kill_orphans(cgroup, known_by, kKillWait);
         cgroup.remove();
     };
     co_await workers_.run(std::move(job));

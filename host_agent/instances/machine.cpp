@@ -12,9 +12,7 @@ Machine read_machine() {
     };
     const std::uint64_t pages = ask(_SC_PHYS_PAGES);
     const std::uint64_t page_bytes = ask(_SC_PAGESIZE);
-    const std::uint64_t processors = ask(_SC_NPROCESSORS_ONLN);
-    return {static_cast<std::uint32_t>((pages * page_bytes) >> 20),
-            static_cast<std::uint32_t>(processors * 1000)};
+    return {static_cast<std::uint32_t>((pages * page_bytes) >> 20)};
 }
 
 }  // namespace longhaul::host_agent

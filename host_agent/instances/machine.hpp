@@ -7,7 +7,6 @@ namespace longhaul::host_agent {
 
 struct Machine {
     std::uint32_t memory_mb = 0;
-    std::uint32_t cpu_millis = 0;
 };
 
 [[nodiscard]] Machine read_machine();

@@ -59,6 +59,8 @@ std::vector<std::string> agent_words(const SpawnSettings& settings, const std::s
         settings.host_socket,
         "--control-socket",
         control,
+        "--data-listen",
+        settings.data_listen,
         "--log-dir",
         settings.log_dir,
         "--store-dir",
@@ -104,7 +106,12 @@ Result<void> Spawner::open() {
         if (::stat(above.c_str(), &info) == 0 && (info.st_mode & S_IXOTH) == 0)
             obstacle_ = above.string();
     }
-    return make_passable(settings_.instances_dir);
+    if (auto made = make_passable(settings_.instances_dir); !made) return made;
+    if (::geteuid() != 0 || settings_.uids.count == 0 || !obstacle_.empty()) return {};
+    auto claimed = UidRange::claim(settings_.uids, uids_in_use);
+    if (!claimed) return claimed.error();
+    uids_ = std::move(*claimed);
+    return {};
 }
 
 std::string Spawner::control_socket(const InstanceId& id) const {
@@ -112,9 +119,9 @@ std::string Spawner::control_socket(const InstanceId& id) const {
 }
 
 std::uint32_t Spawner::free_uid(const Order& order) {
-    if (::geteuid() != 0 || settings_.uid_count == 0 || !obstacle_.empty()) return 0;
-    for (std::uint32_t tries = 0; tries < settings_.uid_count; ++tries) {
-        const std::uint32_t uid = settings_.uid_first + next_uid_++ % settings_.uid_count;
+    if (uids_.count() == 0) return 0;
+    for (std::uint32_t tries = 0; tries < uids_.count(); ++tries) {
+        const std::uint32_t uid = uids_.first() + next_uid_++ % uids_.count();
         if (!order.uid_taken(uid)) return uid;
     }
     return UINT32_MAX;
@@ -123,10 +130,9 @@ std::uint32_t Spawner::free_uid(const Order& order) {
 Result<InstanceProcess> Spawner::spawn(const Order& order) {
     const std::uint32_t uid = free_uid(order);
     if (uid == UINT32_MAX)
-        return make_error(
-            Errc::overloaded,
-            "all " + std::to_string(settings_.uid_count) + " instance uids are in use",
-            "no-capacity");
+        return make_error(Errc::overloaded,
+                          "all " + std::to_string(uids_.count()) + " instance uids are in use",
+                          "no-capacity");
     const std::string folder = settings_.instances_dir + "/" + order.id.text;
     if (auto made = make_passable(folder); !made) return made.error();
     auto secret = secret_pipe(order.secret);

@@ -2,11 +2,13 @@
 //
 //     DATA/instances/<id>/            the instance's folder: control.sock, its runner, work/
 //
-// As root every instance has its own uid from a range, for its function; the runtime agent itself
-// keeps ours. Without root, isolation is against accident only.
+// As root every instance has its own uid from a range that is this host agent's alone
+// (uid_range.hpp), for its function; the runtime agent itself keeps ours. Without root, isolation
+// is against accident only.
 #pragma once
 
 #include "host_agent/core/values.hpp"
+#include "host_agent/instances/uid_range.hpp"
 #include "longhaul/base/result.hpp"
 
 #include <cstdint>
@@ -21,10 +23,10 @@ struct SpawnSettings {
     std::string instances_dir;
     std::string log_dir;
     std::string result_dir;
-    std::string host_socket;    // path of our unix socket for runtime agents
-    std::string function_path;  // "" = the runtime agent's default
-    std::uint32_t uid_first = 0;
-    std::uint32_t uid_count = 0;
+    std::string data_listen = "127.0.0.1:0";  // where instances take their runs
+    std::string host_socket;                  // path of our unix socket for runtime agents
+    std::string function_path;                // "" = the runtime agent's default
+    UidRangeSettings uids{};
     std::uint32_t pids_max = 0;
     bool cgroups = true;
     std::uint64_t file_max = 0;  // bytes
@@ -37,12 +39,16 @@ public:
     explicit Spawner(SpawnSettings settings);
 
     // Makes what all instances share. Errc::invalid_argument where a socket's path would be longer
-    // than the kernel takes; Errc::not_found where there is no runtime agent.
+    // than the kernel takes; Errc::not_found where there is no runtime agent; those of
+    // UidRange::claim.
     [[nodiscard]] Result<void> open();
 
     // As root: the folder above ours that functions of other uids cannot pass, so that all of them
     // run as we do; "" = none.
     [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
+
+    // Whether what runs under that uid can only have been started here.
+    [[nodiscard]] bool owns(std::uint32_t uid) const { return uids_.owns(uid); }
 
     struct Order {
         InstanceId id;
@@ -66,6 +72,7 @@ private:
     [[nodiscard]] std::uint32_t free_uid(const Order& order);
 
     const SpawnSettings settings_;
+    UidRange uids_;
     std::uint32_t next_uid_ = 0;
     std::string obstacle_;
 };

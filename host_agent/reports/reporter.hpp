@@ -1,9 +1,10 @@
 // Batches of status changes to the status service: at once when idle, coalesced while a batch is on
-// its way, the announcement alone every 2 s, for ever.
+// its way, progress and usage after at most progress_wait, the announcement alone every 2 s, for
+// ever; and what the answer orders.
 //
 // Runs on one executor. A batch covers the changes [first_seq, host.last_seq] without a hole; what
 // changed twice in that range is in it once, in its newest state. It is built only when everything
-// that it says is durable.
+// that it says is durable, and split where it would be too long.
 #pragma once
 
 #include "host_agent/driver/ledger.hpp"
@@ -19,7 +20,10 @@ struct ReportLimits {
     Duration announce_interval{};
     Duration report_timeout{};
     Duration backoff_max{};
-    std::size_t bytes_max = 512 * 1024;  // of one batch; a bus takes 1 MiB a message
+    Duration progress_wait = std::chrono::seconds(1);     // of changes that are no step of a run
+    Duration digest_interval = std::chrono::seconds(30);  // between two digests
+    std::size_t entries_max = wire::kBatchMax;            // of one batch
+    std::size_t bytes_max = 512 * 1024;                   // of one batch; a bus takes 1 MiB
 };
 
 struct ReportCounters {
@@ -28,15 +32,17 @@ struct ReportCounters {
     std::uint64_t announcements = 0;
     std::uint64_t failures = 0;
     std::uint64_t snapshots = 0;
+    std::uint64_t splits = 0;
 };
 
 class Reporter {
 public:
     using Announce = std::function<wire::HostAnnouncement()>;
+    using Drain = std::function<void(bool)>;
 
     Reporter(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
              Ledger& ledger, port::Peer& peer, std::string status_service,
-             const ReportLimits& limits, Announce announce);
+             const ReportLimits& limits, Announce announce, Drain drain);
 
     void start();
     boost::asio::awaitable<void> stop();
@@ -45,10 +51,21 @@ public:
     [[nodiscard]] bool connected() const { return connected_; }
 
 private:
+    struct Batch {
+        wire::Report report;
+        std::string body;
+    };
+
     boost::asio::awaitable<void> run();
     boost::asio::awaitable<Result<wire::ReportAnswer>> send(std::string body);
-    [[nodiscard]] wire::Report build(std::uint64_t through) const;
-    void answered(const wire::Report& report, const wire::ReportAnswer& answer);
+    boost::asio::awaitable<void> wait_for_news(TimePoint next_announcement);
+    // Of the changes up to `through`: those are durable.
+    [[nodiscard]] Batch build(std::uint64_t through);
+    [[nodiscard]] wire::Report build(std::size_t entries_max, std::uint64_t through);
+    void announce(bool has_changes);
+    [[nodiscard]] Result<void> take_in(const wire::Report& report,
+                                       const wire::ReportAnswer& answer);
+    [[nodiscard]] Result<void> raise_epoch(Epoch floor);
 
     port::Clock& clock_;
     const Logger logger_;
@@ -57,9 +74,16 @@ private:
     const std::string status_service_;
     const ReportLimits limits_;
     const Announce announce_;
+    const Drain drain_;
 
     std::uint64_t sent_seq_ = 0;  // everything up to it was accepted
+    bool was_accepted_ = false;   // under the present epoch, once
     bool connected_ = false;
+    // The announcement looks at every instance: not for each batch of a busy host.
+    wire::HostAnnouncement announced_{};
+    TimePoint announced_at_{};
+    bool is_stale_ = true;  // something may have changed since announced_at_
+    TimePoint digest_at_{};
     net::TaskGroup tasks_;
     ReportCounters counters_;
 };

@@ -1,3 +1,4 @@
+#include "longhaul/wire/base64.hpp"
 #include "runtime_agent_ext/api/routes.hpp"
 #include "runtime_agent_ext/driver/handle.hpp"
 
@@ -11,7 +12,9 @@ using Answer = boost::asio::awaitable<net::Response>;
 constexpr std::uint64_t kErrorBodyMax = 1u << 20;        // bytes, of an error document
 constexpr std::uint64_t kProgressBodyMax = 16 * 1024;    // bytes
 constexpr std::uint64_t kResponseBodyMax = 16ull << 30;  // bytes; the function's result_max decides
-constexpr Duration kNone = Duration::zero();             // long polls have no deadline
+constexpr std::string_view kErrorType = "Lambda-Runtime-Function-Error-Type";
+constexpr std::string_view kErrorBody = "Lambda-Runtime-Function-Error-Body";
+constexpr Duration kNone = Duration::zero();  // long polls have no deadline
 
 Result<HandlerRunner*> allowed_handler(Agent& agent, const net::Request& request) {
     HandlerRunner* handler = agent.handler();
@@ -35,12 +38,25 @@ struct RuntimeError {
 
 RuntimeError runtime_error(const net::Request& request, std::string_view body) {
     RuntimeError error;
-    error.type = request.header("Lambda-Runtime-Function-Error-Type").value_or("");
+    error.type = request.header(kErrorType).value_or("");
     auto document = wire::parse_json(body);
     if (!document) return error;
     if (const auto* message = (*document)["errorMessage"].as_string()) error.message = *message;
     if (const auto* type = (*document)["errorType"].as_string()) error.type = *type;
     return error;
+}
+
+RuntimeError streamed_error(const net::Request& request) {
+    const auto body = wire::base64_decode(request.header(kErrorBody).value_or(""));
+    return runtime_error(request, body ? *body : std::string());
+}
+
+// As AWS says that the request id is none of the invocation that is on.
+net::Response lambda_problem(const Error& error) {
+    wire::Json document = wire::Json::object();
+    document.set("errorType", "InvalidRequestID");
+    document.set("errorMessage", error.message);
+    return net::json_response(400, document);
 }
 
 Answer next_load(Agent& agent, net::Request& request) {
@@ -73,6 +89,17 @@ Answer load_error(Agent& agent, net::Request& request) {
     co_return accepted();
 }
 
+// A W3C traceparent, 00-<32 hex>-<16 hex>-<flags>, as the trace header of AWS X-Ray.
+std::string trace_id_of(std::string_view parent) {
+    if (parent.size() != 55 || !parent.starts_with("00-")) return {};
+    std::string id = "Root=1-";
+    id.append(parent.substr(3, 8)).append("-").append(parent.substr(11, 24));
+    id.append(";Parent=").append(parent.substr(36, 16));
+    const bool sampled = std::string_view("13579bdf").find(parent.back()) != std::string_view::npos;
+    id.append(sampled ? ";Sampled=1" : ";Sampled=0");
+    return id;
+}
+
 net::Response invocation_response(const HandlerRunner::Next& next, const HandlerRunner& handler) {
     const RunInput& input = *next.input;
     net::Response response;
@@ -87,7 +114,7 @@ net::Response invocation_response(const HandlerRunner::Next& next, const Handler
     response.with("Lambda-Runtime-Invoked-Function-Arn",
                   "arn:longhaul:lambda:local:" + handler.loaded()->tenant.text +
                       ":function:" + handler.loaded()->function.name.text);
-    add("Lambda-Runtime-Trace-Id", input.traceparent);
+    add("Lambda-Runtime-Trace-Id", trace_id_of(input.traceparent));
     add("Longhaul-Content-Type", input.content_type);
     add("Longhaul-Traceparent", input.traceparent);
     add("Longhaul-Headers", input.headers_json);
@@ -106,6 +133,8 @@ Answer next_invocation(Agent& agent, net::Request& request) {
     const Body& body = next->input->body;
     if (body.in_memory()) {
         response.body = body.bytes();
+        // Clients of AWS Lambda know no invocation without a JSON document.
+        if (response.body.empty() && (*handler)->is_custom()) response.body = "{}";
         co_return response;
     }
     auto stream = body.stream();
@@ -120,16 +149,22 @@ Answer respond(Agent& agent, net::Request& request) {
     if (!handler) co_return net::problem_response(handler.error());
     const std::string id = request.param("id");
     auto writer = (*handler)->begin_response(id);
-    if (!writer) co_return net::problem_response(writer.error());
+    if (!writer) co_return lambda_problem(writer.error());
     for (;;) {
         auto chunk = co_await request.body->read();
         if (!chunk) co_return net::problem_response(chunk.error());
         if (chunk->empty()) break;
         (*writer)->write(*chunk);
     }
+    // A streamed response that went wrong says so in its trailers.
+    if (request.header(kErrorType)) {
+        RuntimeError error = streamed_error(request);
+        auto done = (*handler)->fail(id, std::move(error.type), std::move(error.message), false);
+        co_return done ? accepted() : lambda_problem(done.error());
+    }
     std::string content_type(request.header("Content-Type").value_or(""));
     auto done = (*handler)->respond(id, std::move(*writer), std::move(content_type));
-    if (!done) co_return net::problem_response(done.error());
+    if (!done) co_return lambda_problem(done.error());
     co_return accepted();
 }
 
@@ -140,8 +175,9 @@ Answer fail(Agent& agent, net::Request& request) {
     auto body = co_await port::read_all(*request.body, kErrorBodyMax);
     if (!body) co_return net::problem_response(body.error());
     RuntimeError error = runtime_error(request, *body);
-    auto done = (*handler)->fail(id, std::move(error.type), std::move(error.message));
-    if (!done) co_return net::problem_response(done.error());
+    const bool ends = request.header("Longhaul-Runtime-Ends").has_value();
+    auto done = (*handler)->fail(id, std::move(error.type), std::move(error.message), ends);
+    if (!done) co_return lambda_problem(done.error());
     co_return accepted();
 }
 

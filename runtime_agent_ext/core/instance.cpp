@@ -12,6 +12,7 @@ StopCause cause_of(StopMode mode) {
     switch (mode) {
     case StopMode::cancel: return StopCause::cancel;
     case StopMode::timeout: return StopCause::timeout;
+    case StopMode::host: return StopCause::none;
     case StopMode::kill:
     case StopMode::fence: break;
     }
@@ -24,7 +25,7 @@ AttemptOutcome outcome_of(StopCause cause, bool sigkill_sent) {
     case StopCause::deadline: return AttemptOutcome::timed_out;
     case StopCause::cancel:
         return sigkill_sent ? AttemptOutcome::killed : AttemptOutcome::cancelled;
-    case StopCause::none:
+    case StopCause::none: return AttemptOutcome::lost;
     case StopCause::kill: break;
     }
     return AttemptOutcome::killed;
@@ -92,6 +93,7 @@ Result<void> Instance::is_assigned(const RunOrder& order) const {
             return conflict("the instance was taken for another attempt", "not-assigned");
         return {};
     }
+    if (draining_) return conflict("the instance is draining", "draining");
     if (assignment_->shard != order.shard)
         return conflict("the instance is leased to another shard", "not-assigned");
     if (order.owner_term < assignment_->owner_term)
@@ -106,7 +108,6 @@ Result<void> Instance::may_start(const RunOrder& order) const {
     if (auto assigned = is_assigned(order); !assigned) return assigned;
     if (state_ != InstanceState::loaded)
         return conflict("no function is loaded here", "not-loaded");
-    if (draining_) return conflict("the instance is draining", "draining");
     return {};
 }
 
@@ -152,6 +153,7 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
         // What it says after its stop began does not count; how it went does.
         run->end.exit_code = end.exit_code;
         run->end.signal = end.signal;
+        run->end.http_status = end.http_status;
         run->end.usage = end.usage;
         run->end.oom = end.oom;
         if (end.still_serving && !run->kill_ordered) {
@@ -163,8 +165,9 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
     }
     if (end.left_processes) set_broken("processes of the run were left behind");
     if (end.runtime_gone) set_broken("the runtime ended with the run");
+    if (end.given_up) set_broken("a run was given up that its server may still work on");
     const auto outcome = end.success ? AttemptOutcome::succeeded : AttemptOutcome::failed;
-    run->tree_gone = !end.left_processes;
+    run->tree_gone = !end.left_processes && !end.given_up;
     run->end = std::move(end);
     end_run(now, *run, outcome, out);
 }
@@ -173,9 +176,10 @@ void Instance::progress(TimePoint now, double percent, std::string message, Acti
     Run* run = live_mutable();
     if (run == nullptr) return;
     if (message.size() > limits_.progress_text_max) message.resize(limits_.progress_text_max);
+    // The first goes at once, so that a short run shows one; after it they wait for company.
+    out.push_back(run->progress ? Action::report_soon : Action::report_now);
     run->progress = Progress{std::clamp(percent, 0.0, 100.0), std::move(message), now};
     ++run->version;
-    out.push_back(Action::report_soon);
 }
 
 void Instance::tree_empty(TimePoint now, Actions& out) {
@@ -206,10 +210,11 @@ void Instance::break_down(TimePoint now, std::string why, Actions& out) {
 }
 
 StopVerdict Instance::stop(TimePoint now, const RunKey& key, const Token& token, StopMode mode,
-                           Duration grace, Actions& out) {
+                           Duration grace, Actions& out, std::string reason) {
     Run* run = find_mutable(key);
     if (run == nullptr) {
         fence(key);
+        exit_if_drained(out);
         return StopVerdict::fenced;
     }
     if (run->token != token && !token.empty()) return StopVerdict::wrong_token;
@@ -218,6 +223,7 @@ StopVerdict Instance::stop(TimePoint now, const RunKey& key, const Token& token,
         return StopVerdict::ended;
     }
     if (mode == StopMode::fence) fence(key);
+    if (mode == StopMode::host) run->stop_reason = std::move(reason);
     begin_stop(now, *run, cause_of(mode), grace, out);
     return StopVerdict::stopping;
 }
@@ -233,9 +239,14 @@ void Instance::kept(const std::vector<RunKey>& keys, Actions& out) {
     exit_if_drained(out);
 }
 
-void Instance::drain(Actions& out) {
-    if (!draining_) out.push_back(Action::report_now);
-    draining_ = true;
+void Instance::drain(TimePoint now, Actions& out) {
+    if (!draining_) {
+        draining_ = true;
+        out.push_back(Action::report_now);
+    } else if (Run* run = live_mutable()) {
+        run->stop_reason = "its runtime agent was told twice to end";
+        begin_stop(now, *run, StopCause::none, run->timeout_grace, out);
+    }
     exit_if_drained(out);
 }
 
@@ -361,6 +372,10 @@ void Instance::end_run(TimePoint now, Run& run, AttemptOutcome outcome, Actions&
 void Instance::end_stopped(TimePoint now, Run& run, Actions& out) {
     run.end.success = false;
     run.end.result.reset();
+    if (run.stop_cause == StopCause::none) {
+        run.end.reason = FailureReason::lost;
+        run.end.message = run.stop_reason;
+    }
     if (run.stop_cause == StopCause::timeout) run.end.reason = FailureReason::timeout;
     if (run.stop_cause == StopCause::deadline) run.end.reason = FailureReason::deadline;
     set_broken("a run was stopped");
@@ -373,8 +388,14 @@ void Instance::set_broken(std::string why) {
     broken_because_ = std::move(why);
 }
 
+// An assignment that was given before the drain is a promise. A lease promises nothing.
+bool Instance::may_still_start() const {
+    return assignment_ && !assignment_->is_lease && state_ == InstanceState::loaded &&
+           find(assignment_->key) == nullptr && !is_fenced(assignment_->key);
+}
+
 void Instance::exit_if_drained(Actions& out) const {
-    if (!draining_ || destroying_ || live() != nullptr) return;
+    if (!draining_ || destroying_ || live() != nullptr || may_still_start()) return;
     if (std::ranges::all_of(runs_, &Run::kept)) out.push_back(Action::exit);
 }
 

@@ -73,11 +73,14 @@ public:
     // The serving process is gone, outside a run or during one.
     void break_down(TimePoint now, std::string why, Actions& out);
 
+    // `reason` is the evidence of a stop for the host's sake.
     [[nodiscard]] StopVerdict stop(TimePoint now, const RunKey& key, const Token& token,
-                                   StopMode mode, Duration grace, Actions& out);
+                                   StopMode mode, Duration grace, Actions& out,
+                                   std::string reason = {});
     void kept(const std::vector<RunKey>& keys, Actions& out);
-    // Ends the agent once nothing runs and every end is kept.
-    void drain(Actions& out);
+    // Takes no other assignment, and ends the agent once nothing runs or may still start, and every
+    // end is kept. Again: a run that is on is stopped, with the grace of its timeout.
+    void drain(TimePoint now, Actions& out);
     // Ends it at once: the tree is killed first.
     void destroy(TimePoint now, Actions& out);
 
@@ -104,6 +107,7 @@ private:
     void end_run(TimePoint now, Run& run, AttemptOutcome outcome, Actions& out);
     void end_stopped(TimePoint now, Run& run, Actions& out);
     void set_broken(std::string why);
+    [[nodiscard]] bool may_still_start() const;
     void exit_if_drained(Actions& out) const;
 
     // Constant after construction.

@@ -50,7 +50,9 @@ struct RunOrder {
     std::optional<Duration> deadline{};  // left
 };
 
-enum class StopMode : std::uint8_t { cancel = 1, kill, timeout, fence };
+// `host`: for the sake of the host, which nobody else asked for. It has no StopCause: unless
+// another stop joins in, the attempt is lost to its host.
+enum class StopMode : std::uint8_t { cancel = 1, kill, timeout, fence, host };
 enum class StopVerdict : std::uint8_t { stopping = 1, fenced, ended, wrong_token };
 
 // How a function ended by itself.
@@ -61,12 +63,15 @@ struct FunctionEnd {
     std::string error_type{};
     std::optional<int> exit_code{};
     std::optional<int> signal{};
+    std::optional<int> http_status{};  // mode http: what the function's server answered with
     bool oom = false;
-    std::optional<Content> result{};  // where it is a success; `file` is a name in the store
+    // Where it is a success, and in mode http where there is any; `file` is a name in the store.
+    std::optional<Content> result{};
     Usage usage{};
     bool left_processes = false;  // something runs that was not there when the load finished
     bool runtime_gone = false;    // the process that served the function has ended with it
     bool still_serving = false;   // it has not: it would serve the next run
+    bool given_up = false;        // it may still work on the run, which nobody waits for any more
 };
 
 struct Run {
@@ -92,7 +97,8 @@ struct Run {
     std::optional<TimePoint> deadline_at{};
     TimePoint kill_at{};  // where rank is stopping
     bool kill_ordered = false;
-    bool obeyed = false;  // it ended in its grace; what is killed then is an idle runtime
+    bool obeyed = false;        // it ended in its grace; what is killed then is an idle runtime
+    std::string stop_reason{};  // of a stop for the host's sake
 
     [[nodiscard]] bool is_live() const { return rank != RunRank::ended; }
 };

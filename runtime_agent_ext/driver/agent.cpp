@@ -5,7 +5,7 @@
 #include "longhaul/process/tree.hpp"
 #include "runtime_agent_ext/driver/exec_runner.hpp"
 #include "runtime_agent_ext/driver/files.hpp"
-#include "runtime_agent_ext/runners/runners.hpp"
+#include "runtime_agent_ext/driver/http_runner.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +21,7 @@ namespace {
 
 constexpr Duration kReapLimit = std::chrono::seconds(1);
 constexpr Duration kPollPause = std::chrono::milliseconds(1);
+constexpr std::size_t kTailMax = 512;  // bytes
 
 process::Cgroup make_cgroup(const Config& config) {
     if (!config.cgroups) return {};
@@ -40,11 +41,19 @@ Result<void> make_work_directory(const Config& config) {
     return {};
 }
 
+// Printable ASCII, so that it may stand in a message whatever the function said.
+void keep_tail(std::string& tail, std::string_view bytes) {
+    if (bytes.size() > kTailMax) bytes.remove_prefix(bytes.size() - kTailMax);
+    for (const char c : bytes) tail += c == '\n' || (c >= 0x20 && c < 0x7f) ? c : '?';
+    if (tail.size() > kTailMax) tail.erase(0, tail.size() - kTailMax);
+}
+
 }  // namespace
 
-Agent::Agent(asio::any_io_executor executor, port::Clock& clock, const Logger& logger,
-             const Config& config)
+Agent::Agent(asio::any_io_executor executor, port::Clock& clock, port::Peer& peer,
+             const Logger& logger, const Config& config)
     : clock_(clock),
+      peer_(peer),
       logger_(logger),
       config_(config),
       identity_{crypto::random_hex(8), config.instance},
@@ -75,15 +84,14 @@ Result<void> Agent::open(std::string data_address, std::string runtime_address) 
     runtime_address_ = std::move(runtime_address);
     if (auto done = process::become_subreaper(); !done) return done;
     if (auto done = make_work_directory(config_); !done) return done;
-    if (auto done = write_file(runner_file(config_), kPythonRunner, 0644); !done) return done;
     for (const auto& missing : cgroup_.limits_missing())
         logger_.debug("limit not enforced by a cgroup", {{"limit", missing}});
     reaper_.on_orphan([this](const process::ProcessEnd& end) {
         if (runner_) runner_->add_orphan(end.usage);
         check_tree();
     });
-    if (config_.prestart) {
-        if (auto done = make_handler().prestart(); !done) return done;
+    if (!config_.prestart.empty()) {
+        if (auto done = make_handler().prestart(config_.prestart); !done) return done;
     }
     tasks_.start("host link", link_.run());
     if (config_.orphan_idle > Duration::zero()) tasks_.start("watch for host", watch_for_host());
@@ -99,7 +107,7 @@ asio::awaitable<void> Agent::close(Duration limit) {
     while (!link_.is_settled() && clock_.now() < until)
         co_await clock_.wait_until(clock_.now() + kPollPause);
     timer_.cancel();
-    runner_.reset();
+    // The runner stays until the function's connections are closed: their handlers know it.
     tasks_.cancel();
     co_await tasks_.join();
 }
@@ -133,10 +141,17 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
             runner_->load(request);
     }
     while (instance_.state() == InstanceState::loading) co_await changed_.wait();
-    if (instance_.load_error()) co_return *instance_.load_error();
+    if (instance_.load_error()) co_return load_failure();
     StageTrace trace{{"load", load_ms_}};
     if (handler_ != nullptr) trace.emplace_back("import", handler_->import_ms());
     co_return trace;
+}
+
+Error Agent::load_failure() const {
+    Error error = *instance_.load_error();
+    const std::string awaited = runner_ ? runner_->awaited() : std::string();
+    if (error.code == Errc::timed_out && !awaited.empty()) error.message += ": " + awaited;
+    return error;
 }
 
 wire::InstanceStatus Agent::status() const {
@@ -155,14 +170,14 @@ wire::KillAnswer Agent::kill(const wire::KillOrder& order) {
     Actions actions;
     const auto grace = std::chrono::milliseconds(std::max<std::int64_t>(order.grace_ms, 0));
     const auto verdict = instance_.stop(clock_.now(), run_key(order.key), order.token,
-                                        stop_mode(order.mode), grace, actions);
+                                        stop_mode(order.mode), grace, actions, order.reason);
     apply(actions);
     return {order.key, kill_outcome(verdict)};
 }
 
 void Agent::drain() {
     Actions actions;
-    instance_.drain(actions);
+    instance_.drain(clock_.now(), actions);
     apply(actions);
 }
 
@@ -235,6 +250,9 @@ void Agent::function_ended(FunctionEnd end) {
 void Agent::process_gone(std::string why) {
     Actions actions;
     flush_partial_lines();
+    while (load_tail_.ends_with('\n')) load_tail_.pop_back();
+    if (instance_.state() == InstanceState::loading && !load_tail_.empty())
+        why += "; it said last: " + load_tail_;
     instance_.break_down(clock_.now(), std::move(why), actions);
     apply(actions);
     check_tree();
@@ -242,6 +260,8 @@ void Agent::process_gone(std::string why) {
 
 void Agent::output(wire::LogStream stream, std::string_view bytes) {
     instance_.first_byte(clock_.now());
+    if (stream == wire::LogStream::err && instance_.state() == InstanceState::loading)
+        keep_tail(load_tail_, bytes);
     if (log_.full()) return;
     LineSplitter& lines = stream == wire::LogStream::out ? out_lines_ : err_lines_;
     lines.feed(bytes, [this, stream](std::string_view text, wire::LogFlag flag) {
@@ -270,7 +290,7 @@ void Agent::perform(Action action) {
     switch (action) {
     case Action::start_function: start_function(); break;
     case Action::terminate:
-        note("stopping: SIGTERM");
+        note(terminate_note());
         if (runner_) runner_->terminate();
         break;
     case Action::kill_tree:
@@ -281,6 +301,12 @@ void Agent::perform(Action action) {
     case Action::report_soon: link_.report_soon(); break;
     case Action::exit: exit_ = true; break;
     }
+}
+
+std::string Agent::terminate_note() const {
+    const Run* run = instance_.live();
+    const bool for_host = run != nullptr && !run->stop_reason.empty();
+    return for_host ? "stopping: SIGTERM: " + run->stop_reason : "stopping: SIGTERM";
 }
 
 void Agent::start_function() {
@@ -345,16 +371,17 @@ void Agent::flush_partial_lines() {
 }
 
 Result<void> Agent::make_runner(FunctionMode mode) {
-    if (mode == FunctionMode::http)
-        return make_error(Errc::unsupported, "mode http is not available yet", "not-available");
     if (mode == FunctionMode::handler) {
         if (handler_ == nullptr) make_handler();
         return {};
     }
     if (handler_ != nullptr)
         return make_error(Errc::conflict, "this standby instance serves handlers only");
-    runner_ =
-        std::make_unique<ExecRunner>(surroundings_, census_, *this, "http://" + runtime_address_);
+    const std::string progress_url = "http://" + runtime_address_;
+    if (mode == FunctionMode::http)
+        runner_ = std::make_unique<HttpRunner>(surroundings_, census_, *this, peer_, progress_url);
+    else
+        runner_ = std::make_unique<ExecRunner>(surroundings_, census_, *this, progress_url);
     return {};
 }
 

@@ -23,12 +23,13 @@ namespace longhaul::runtime_agent_ext {
 
 class Agent final : public RunnerEvents {
 public:
-    Agent(boost::asio::any_io_executor executor, port::Clock& clock, const Logger& logger,
-          const Config& config);
+    // `peer` asks the function's own server (mode http), with a connection for each call.
+    Agent(boost::asio::any_io_executor executor, port::Clock& clock, port::Peer& peer,
+          const Logger& logger, const Config& config);
     ~Agent() override;
 
-    // Makes work directory and runner file, becomes a subreaper; starts reporting and, if so
-    // configured, the standby runtime. The addresses are those of the listeners, "127.0.0.1:4000".
+    // Makes the work directory, becomes a subreaper; starts reporting and, if so configured, the
+    // standby runtime. The addresses are those of the listeners, "127.0.0.1:4000".
     [[nodiscard]] Result<void> open(std::string data_address, std::string runtime_address);
     // Returns when the agent is to end: destroyed, drained, or forgotten by its host.
     boost::asio::awaitable<void> wait_exit();
@@ -72,12 +73,14 @@ private:
 
     void apply(const Actions& actions);
     void perform(Action action);
+    [[nodiscard]] std::string terminate_note() const;
     void start_function();
     void after_run();
     void arm_timer();
     void check_tree();
     void note(std::string_view text);
     void flush_partial_lines();
+    [[nodiscard]] Error load_failure() const;
     [[nodiscard]] Result<void> make_runner(FunctionMode mode);
     HandlerRunner& make_handler();
     boost::asio::awaitable<void> kill_everything();
@@ -85,6 +88,7 @@ private:
 
     // Constant after construction (the addresses: after open()).
     port::Clock& clock_;
+    port::Peer& peer_;
     const Logger& logger_;
     const Config& config_;
     const EntryIdentity identity_;
@@ -107,6 +111,7 @@ private:
     std::unique_ptr<RunInput> input_;   // of the newest run
     std::string function_token_;
     TimePoint load_begun_{};
+    std::string load_tail_;  // the last that the load said on stderr
     double load_ms_ = 0;
 
     std::deque<Action> actions_;

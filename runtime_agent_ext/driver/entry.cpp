@@ -49,6 +49,7 @@ wire::StatusEntry entry_of(const Run& run, const EntryIdentity& identity, TimePo
     entry.error_type = run.end.error_type;
     entry.exit_code = run.end.exit_code;
     entry.signal = run.end.signal;
+    entry.http_status = run.end.http_status;
     entry.oom = run.end.oom;
     entry.usage = run.end.usage;
     if (run.end.result) entry.result = reference_of(*run.end.result);
@@ -78,6 +79,7 @@ StopMode stop_mode(wire::KillMode mode) {
     case wire::KillMode::cancel: return StopMode::cancel;
     case wire::KillMode::timeout: return StopMode::timeout;
     case wire::KillMode::fence: return StopMode::fence;
+    case wire::KillMode::drain: return StopMode::host;
     case wire::KillMode::kill: break;
     }
     return StopMode::kill;

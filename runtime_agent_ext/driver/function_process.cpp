@@ -76,8 +76,6 @@ std::vector<std::string> build_environment(const Config& config, const Environme
 
 std::string work_directory(const Config& config) { return config.directory + "/work"; }
 
-std::string runner_file(const Config& config) { return config.directory + "/longhaul_runner.py"; }
-
 FunctionProcess::FunctionProcess(Surroundings& surroundings, Events events)
     : surroundings_(surroundings), listener_(std::make_shared<Listener>()) {
     listener_->events = std::move(events);

@@ -41,8 +41,6 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 
 // Where the function may write: HOME and TMPDIR, and the file of its result.
 [[nodiscard]] std::string work_directory(const Config& config);
-// Our runner as a file, for runtimes that need one.
-[[nodiscard]] std::string runner_file(const Config& config);
 
 class FunctionProcess {
 public:

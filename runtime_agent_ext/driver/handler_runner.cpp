@@ -2,24 +2,19 @@
 
 #include "longhaul/crypto/equal.hpp"
 #include "longhaul/port/clock.hpp"
+#include "runtime_agent_ext/driver/files.hpp"
 
 #include <signal.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace longhaul::runtime_agent_ext {
 namespace {
 
-constexpr std::string_view kRunnerWord = "{runner}";
+constexpr std::string_view kWhat = "the runtime";
 
 Error replaced() {
     return make_error(Errc::conflict, "a newer poll took the place of this one", "replaced");
-}
-
-std::string how_it_ended(const process::ProcessEnd& end) {
-    if (end.signal) return "the runtime was ended by signal " + std::to_string(*end.signal);
-    return "the runtime ended with exit code " + std::to_string(end.exit_code.value_or(-1));
 }
 
 wire::Json load_document(const wire::LoadRequest& request, const Environment& env) {
@@ -42,20 +37,27 @@ wire::Json load_document(const wire::LoadRequest& request, const Environment& en
 HandlerRunner::HandlerRunner(Surroundings& surroundings, Census& census, RunnerEvents& events,
                              std::string api_address, std::string runtime_token)
     : surroundings_(surroundings),
-      census_(census),
       events_(events),
       api_address_(std::move(api_address)),
       runtime_token_(std::move(runtime_token)),
+      account_(surroundings, census),
       wakeup_(surroundings.tasks.executor()) {}
 
-Result<void> HandlerRunner::prestart() {
-    if (!uses_own_runner()) return {};
+Result<void> HandlerRunner::prestart(std::string_view runtime) {
+    runtime_ = find_runtime(runtime);
     return start_process(nullptr);
 }
 
 void HandlerRunner::load(const wire::LoadRequest& request) {
+    const Runtime* wanted = find_runtime(request.function.runtime);
+    if (running() && wanted != runtime_) {
+        events_.load_ended(
+            make_error(Errc::conflict, "this standby instance is one of another runtime"));
+        return;
+    }
     loaded_ = request;
     load_pending_ = true;
+    runtime_ = wanted;
     if (!running()) {
         if (auto started = start_process(&request); !started) {
             events_.load_ended(make_error(Errc::io_failed, started.error().message));
@@ -69,7 +71,7 @@ void HandlerRunner::start(const RunInput& input, TimePoint ends_at) {
     input_ = &input;
     ends_at_ = ends_at;
     handed_out_ = false;
-    orphans_ = {};
+    account_.begin();
     wakeup_.notify_all();
 }
 
@@ -79,11 +81,6 @@ void HandlerRunner::terminate() {
 
 void HandlerRunner::drain_output() {
     if (process_) process_->drain_output();
-}
-
-void HandlerRunner::add_orphan(const Usage& usage) {
-    orphans_.cpu_seconds += usage.cpu_seconds;
-    orphans_.max_rss_bytes = std::max(orphans_.max_rss_bytes, usage.max_rss_bytes);
 }
 
 boost::asio::awaitable<Result<std::string>> HandlerRunner::next_load() {
@@ -101,7 +98,7 @@ boost::asio::awaitable<Result<std::string>> HandlerRunner::next_load() {
 boost::asio::awaitable<Result<HandlerRunner::Next>> HandlerRunner::next_invocation() {
     const std::uint64_t mine = ++polls_;
     wakeup_.notify_all();
-    if (loaded_ && !uses_own_runner()) loaded_now();
+    if (loaded_ && is_custom()) loaded_now();
     if (input_ != nullptr && handed_out_) {
         // It may have run in part: it is never handed out a second time.
         FunctionEnd end;
@@ -156,23 +153,20 @@ Result<void> HandlerRunner::respond(std::string_view id, std::unique_ptr<ResultW
     return {};
 }
 
-Result<void> HandlerRunner::fail(std::string_view id, std::string type, std::string message) {
+Result<void> HandlerRunner::fail(std::string_view id, std::string type, std::string message,
+                                 bool runtime_ends) {
     if (auto current = check_current(id); !current) return current;
     FunctionEnd end;
     end.reason = FailureReason::error;
     end.error_type = std::move(type);
     end.message = std::move(message);
+    end.runtime_gone = runtime_ends;
     finish(std::move(end));
     return {};
 }
 
 bool HandlerRunner::token_allows(std::string_view token) const {
-    return !uses_own_runner() || crypto::equal_constant_time(token, runtime_token_);
-}
-
-bool HandlerRunner::uses_own_runner() const {
-    return std::ranges::find(surroundings_.config.runtime_command, kRunnerWord) !=
-           surroundings_.config.runtime_command.end();
+    return is_custom() || crypto::equal_constant_time(token, runtime_token_);
 }
 
 Result<void> HandlerRunner::start_process(const wire::LoadRequest* identity) {
@@ -181,26 +175,40 @@ Result<void> HandlerRunner::start_process(const wire::LoadRequest* identity) {
         events_.output(stream, bytes);
     };
     events.executed = [this](Result<void> result) {
-        if (!result) events_.process_gone(result.error().message);
+        if (result) return;
+        std::string why = "the runtime does not start: " + result.error().message;
+        if (!is_custom())
+            why += " (runtime \"" + std::string(runtime_->name) + "\" needs it on the host)";
+        events_.process_gone(std::move(why));
     };
     events.ended = [this](const process::ProcessEnd& end) { on_end(end); };
     process_ = std::make_unique<FunctionProcess>(surroundings_, std::move(events));
+    if (is_custom()) return process_->start(plan_custom(*identity));
+    auto plan = plan_own();
+    if (!plan) return plan.error();
+    return process_->start(*plan);
+}
 
+Result<FunctionProcess::Plan> HandlerRunner::plan_own() const {
+    const std::string file = surroundings_.config.directory + "/" + std::string(runtime_->file);
+    if (auto done = write_file(file, runtime_->runner, 0644); !done) return done.error();
     FunctionProcess::Plan plan;
-    for (const auto& word : surroundings_.config.runtime_command)
-        plan.argv.push_back(word == kRunnerWord ? runner_file(surroundings_.config) : word);
-    Environment ours{{"AWS_LAMBDA_RUNTIME_API", api_address_}};
-    Environment function_env;
-    if (uses_own_runner()) {
-        ours.emplace_back("LONGHAUL_RUNTIME_TOKEN", runtime_token_);
-    } else if (identity != nullptr) {
-        function_env = identity->function.env;
-        for (auto& variable : identity_environment(*identity)) ours.push_back(std::move(variable));
-        plan.cwd = identity->code_dir;
-    }
-    if (plan.cwd.empty()) plan.cwd = work_directory(surroundings_.config);
-    plan.env = build_environment(surroundings_.config, function_env, ours);
-    return process_->start(plan);
+    plan.argv = {std::string(runtime_->program), file};
+    plan.cwd = work_directory(surroundings_.config);
+    const Environment ours{{"AWS_LAMBDA_RUNTIME_API", api_address_},
+                           {"LONGHAUL_RUNTIME_TOKEN", runtime_token_}};
+    plan.env = build_environment(surroundings_.config, {}, ours);
+    return plan;
+}
+
+FunctionProcess::Plan HandlerRunner::plan_custom(const wire::LoadRequest& request) const {
+    FunctionProcess::Plan plan;
+    plan.argv = request.function.command;
+    plan.cwd = request.code_dir.empty() ? work_directory(surroundings_.config) : request.code_dir;
+    Environment ours = identity_environment(request);
+    ours.emplace_back("AWS_LAMBDA_RUNTIME_API", api_address_);
+    plan.env = build_environment(surroundings_.config, request.function.env, ours);
+    return plan;
 }
 
 Environment HandlerRunner::identity_environment(const wire::LoadRequest& request) const {
@@ -213,7 +221,8 @@ Environment HandlerRunner::identity_environment(const wire::LoadRequest& request
             {"AWS_LAMBDA_FUNCTION_VERSION", function.version.text},
             {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", std::to_string(function.memory_mb)},
             {"AWS_LAMBDA_LOG_GROUP_NAME", "/longhaul/" + function.name.text},
-            {"AWS_LAMBDA_LOG_STREAM_NAME", surroundings_.config.instance.text}};
+            {"AWS_LAMBDA_LOG_STREAM_NAME", surroundings_.config.instance.text},
+            {"AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"}};
 }
 
 Result<void> HandlerRunner::check_current(std::string_view id) const {
@@ -224,46 +233,24 @@ Result<void> HandlerRunner::check_current(std::string_view id) const {
 void HandlerRunner::on_end(const process::ProcessEnd& process_end) {
     process_->drain_output();
     process_->close();
-    if (input_ == nullptr) {
-        events_.process_gone(how_it_ended(process_end));
-        return;
-    }
-    FunctionEnd end;
-    end.exit_code = process_end.exit_code;
-    end.signal = process_end.signal;
-    end.oom = surroundings_.cgroup.oom_kills() > oom_kills_before_;
-    end.reason = end.oom              ? FailureReason::oom
-                 : process_end.signal ? FailureReason::signal
-                                      : FailureReason::exit;
-    end.message = how_it_ended(process_end) + " before it answered";
-    end.usage = process_end.usage;
-    end.usage.cpu_seconds = std::max(0.0, end.usage.cpu_seconds - cpu_before_);
-    end.runtime_gone = true;
-    finish(std::move(end));
+    if (input_ == nullptr)
+        events_.process_gone(how_it_ended(process_end, kWhat));
+    else
+        finish(account_.end_with(process_end, kWhat));
 }
 
 void HandlerRunner::finish(FunctionEnd end) {
     input_ = nullptr;
     drain_output();
-    if (running()) {
-        const auto usage = process::usage_of(process_->pid());
-        end.usage.cpu_seconds = std::max(0.0, usage.cpu_seconds - cpu_before_);
-        end.usage.max_rss_bytes = usage.max_rss_bytes;
-        cpu_before_ = usage.cpu_seconds;
-        process::reset_peak_memory(process_->pid());
-    }
-    end.usage.cpu_seconds += orphans_.cpu_seconds;
-    end.usage.max_rss_bytes = std::max(end.usage.max_rss_bytes, orphans_.max_rss_bytes);
-    end.left_processes = census_.has_strangers();
-    end.still_serving = running();
-    oom_kills_before_ = surroundings_.cgroup.oom_kills();
+    account_.close(end, *process_);
     events_.function_ended(std::move(end));
 }
 
 void HandlerRunner::loaded_now() {
+    if (load_done_) return;
+    load_done_ = true;
     drain_output();
-    census_.take_baseline();
-    if (running()) cpu_before_ = process::usage_of(process_->pid()).cpu_seconds;
+    account_.open(*process_);
     events_.load_ended({});
 }
 

@@ -1,15 +1,16 @@
 // Mode handler: one runtime process serves run after run over the Runtime API (api/runtime_routes).
 // Here is what that API asks and answers; the HTTP is there.
 //
-// Our own runner is started without an identity, waits in next_load() and reports load_done(). Any
-// other runtime client is started at the load with everything in its environment, and is loaded
-// when it first asks for an invocation.
+// Our own runners (runtimes.hpp) are started without an identity, wait in next_load() and report
+// load_done(). Any other runtime client, runtime "custom", is the function's command: started at
+// the load with everything in its environment, and loaded when it first asks for an invocation.
 #pragma once
 
-#include "runtime_agent_ext/driver/census.hpp"
 #include "runtime_agent_ext/driver/function_process.hpp"
 #include "runtime_agent_ext/driver/result_writer.hpp"
+#include "runtime_agent_ext/driver/run_account.hpp"
 #include "runtime_agent_ext/driver/runner.hpp"
+#include "runtime_agent_ext/driver/runtimes.hpp"
 #include "runtime_agent_ext/driver/wakeup.hpp"
 
 #include <memory>
@@ -24,15 +25,15 @@ public:
     HandlerRunner(Surroundings& surroundings, Census& census, RunnerEvents& events,
                   std::string api_address, std::string runtime_token);
 
-    // Starts our runner in standby.
-    [[nodiscard]] Result<void> prestart();
+    // Starts our runner for that runtime in standby.
+    [[nodiscard]] Result<void> prestart(std::string_view runtime);
 
     void load(const wire::LoadRequest& request) override;
     void start(const RunInput& input, TimePoint ends_at) override;
     void terminate() override;
     void drain_output() override;
     [[nodiscard]] bool running() const override { return process_ && process_->running(); }
-    void add_orphan(const Usage& usage) override;
+    void add_orphan(const Usage& usage) override { account_.add_orphan(usage); }
     void set_function_token(std::string token) override { function_token_ = std::move(token); }
 
     // The Runtime API. A poll that a newer one replaces ends with Errc::conflict.
@@ -49,16 +50,21 @@ public:
     [[nodiscard]] Result<std::unique_ptr<ResultWriter>> begin_response(std::string_view id);
     [[nodiscard]] Result<void> respond(std::string_view id, std::unique_ptr<ResultWriter> writer,
                                        std::string content_type);
-    [[nodiscard]] Result<void> fail(std::string_view id, std::string type, std::string message);
+    // `runtime_ends`: its process is about to exit, and takes no other run.
+    [[nodiscard]] Result<void> fail(std::string_view id, std::string type, std::string message,
+                                    bool runtime_ends);
 
     [[nodiscard]] const wire::LoadRequest* loaded() const { return loaded_ ? &*loaded_ : nullptr; }
+    // The function's own command speaks the Runtime API.
+    [[nodiscard]] bool is_custom() const { return runtime_ == nullptr; }
     [[nodiscard]] double import_ms() const { return import_ms_; }
     // Whether calls must show `token`; other runtime clients have none.
     [[nodiscard]] bool token_allows(std::string_view token) const;
 
 private:
-    [[nodiscard]] bool uses_own_runner() const;
     [[nodiscard]] Result<void> start_process(const wire::LoadRequest* identity);
+    [[nodiscard]] Result<FunctionProcess::Plan> plan_own() const;
+    [[nodiscard]] FunctionProcess::Plan plan_custom(const wire::LoadRequest& request) const;
     [[nodiscard]] Environment identity_environment(const wire::LoadRequest& request) const;
     [[nodiscard]] Result<void> check_current(std::string_view id) const;
     void on_end(const process::ProcessEnd& end);
@@ -66,14 +72,16 @@ private:
     void loaded_now();
 
     Surroundings& surroundings_;
-    Census& census_;
     RunnerEvents& events_;
     const std::string api_address_;
     const std::string runtime_token_;
 
+    RunAccount account_;
+    const Runtime* runtime_ = nullptr;  // ours; nullptr: custom, or none yet
     std::unique_ptr<FunctionProcess> process_;
     std::optional<wire::LoadRequest> loaded_;
     bool load_pending_ = false;
+    bool load_done_ = false;
     double import_ms_ = 0;
     Wakeup wakeup_;
     std::uint64_t load_polls_ = 0;
@@ -84,9 +92,6 @@ private:
     TimePoint ends_at_{};
     bool handed_out_ = false;
     std::string function_token_;
-    std::uint64_t oom_kills_before_ = 0;
-    double cpu_before_ = 0;
-    Usage orphans_;
 };
 
 }  // namespace longhaul::runtime_agent_ext

@@ -33,7 +33,7 @@ ResultWriter::~ResultWriter() {
 
 void ResultWriter::write(std::string_view bytes) {
     size_ += bytes.size();
-    if (size_ > bytes_max_ || error_) return;
+    if (is_too_large() || error_) return;
     if (!file_ && small_.size() + bytes.size() > kInlineResultMax) spill();
     if (!file_) {
         small_ += bytes;
@@ -44,7 +44,7 @@ void ResultWriter::write(std::string_view bytes) {
 }
 
 Result<Content> ResultWriter::finish(std::string content_type) {
-    if (size_ > bytes_max_) return too_large(bytes_max_);
+    if (is_too_large()) return too_large(bytes_max_);
     Content content;
     content.content_type = std::move(content_type);
     content.size = size_;

@@ -25,6 +25,8 @@ public:
     // Past the limit bytes are counted and dropped.
     void write(std::string_view bytes);
 
+    [[nodiscard]] bool is_too_large() const { return size_ > bytes_max_; }
+
     // Errc::too_large names the limit; Errc::io_failed. At most once.
     [[nodiscard]] Result<Content> finish(std::string content_type);
 

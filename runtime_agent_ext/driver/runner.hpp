@@ -1,5 +1,5 @@
-// How one mode runs a function: exec (exec_runner.hpp), handler (handler_runner.hpp). The agent
-// (agent.hpp) owns one, tells it what to do and hears what happened.
+// How one mode runs a function: exec (exec_runner.hpp), handler (handler_runner.hpp), http
+// (http_runner.hpp). The agent (agent.hpp) owns one, tells it what to do and hears what happened.
 #pragma once
 
 #include "longhaul/wire/log_line.hpp"
@@ -50,6 +50,8 @@ public:
     virtual void add_orphan(const Usage& usage) = 0;
     // The one-run secret of the next run's progress.
     virtual void set_function_token(std::string token) = 0;
+    // What a load still waits for, for a person; "" = the function itself.
+    [[nodiscard]] virtual std::string awaited() const { return {}; }
 };
 
 // The function's own way to /progress, as a URL path: unguessable, good for one run.

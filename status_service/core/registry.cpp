@@ -34,8 +34,8 @@ Result<ReportVerdict> Registry::report(TimePoint now, const ReportStamp& stamp) 
         return verdict;
     }
     verdict.publish_changes = true;
-    verdict.prev_seq = stamp.first_seq - 1;
     verdict.snapshot_please = stamp.first_seq > had + 1;
+    if (!verdict.snapshot_please) verdict.prev_seq = stamp.first_seq - 1;
     host.last_seq = std::max(had, stamp.last_seq);
     return verdict;
 }

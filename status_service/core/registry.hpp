@@ -4,6 +4,9 @@
 // Pure. It never renumbers and never decides: a report goes on as it came, under its own host,
 // epoch and numbers. Statuses themselves are kept by the driver under the same merge rule.
 //
+// All of it is lost with the process. Then what was sent on before is unknown: it says so, and asks
+// each host to report everything again.
+//
 // Invariants (check_invariants() verifies them):
 //   (1) A host's epoch never goes back; a report of an older one is refused.
 //   (2) At most limits.hosts_max hosts are known; one more is refused, until another was silent for
@@ -16,6 +19,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace longhaul::status_service {
@@ -34,10 +38,10 @@ struct ReportStamp {
 };
 
 struct ReportVerdict {
-    bool publish_changes = false;  // the batch goes on as it is
-    std::uint64_t prev_seq = 0;    // what its receivers must have seen; 0 = unknown
-    bool snapshot_please = false;  // this registry lacks what came before
-    bool new_epoch = false;        // what is kept of the host's earlier life is void
+    bool publish_changes = false;             // the batch goes on as it is
+    std::optional<std::uint64_t> prev_seq{};  // what was sent on before it; none = unknown
+    bool snapshot_please = false;             // this registry lacks what came before
+    bool new_epoch = false;                   // what is kept of the host's earlier life is void
 };
 
 struct KnownHost {

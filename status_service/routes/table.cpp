@@ -16,6 +16,7 @@ std::vector<net::Route> internal_routes(const Handles& h) {
     return {
         {"POST", "/v1/reports", bind(h, routes::reports), h.report_bytes_max, kShort, ""},
         {"GET", "/v1/hosts", bind(h, routes::hosts), 0, kShort, ""},
+        {"POST", "/v1/hosts/{host}/drain", bind(h, routes::drain_host), 64 * 1024, kShort, ""},
         {"POST", "/v1/status:batch", bind(h, routes::status), 1u << 20, kShort, ""},
     };
 }

@@ -17,6 +17,7 @@ using Answer = boost::asio::awaitable<net::Response>;
 
 Answer reports(const Handles& handles, net::Request& request);
 Answer hosts(const Handles& handles, net::Request& request);
+Answer drain_host(const Handles& handles, net::Request& request);
 Answer status(const Handles& handles, net::Request& request);
 
 }  // namespace routes

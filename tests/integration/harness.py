@@ -40,6 +40,12 @@ def limit(seconds):
     return mark
 
 
+def only_dev(test):
+    """Marks a test that is about `longhaul dev` itself: its files, flags, its one process."""
+    test.forms = ('dev',)
+    return test
+
+
 def until(question, what, timeout=20.0):
     """Asks until the answer is true, and returns it. It is asked every few milliseconds."""
     deadline = time.monotonic() + timeout
@@ -85,7 +91,13 @@ def tar_of(files):
 
 
 class Dev:
-    """One `longhaul dev` and its folder; it may be ended and started again."""
+    """One `longhaul dev` and its folder; it may be ended and started again.
+
+    cluster_form.ClusterForm is the same for programs of their own.
+    """
+
+    form = 'dev'
+    host_count = 1
 
     def __init__(self, arguments=()):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -100,6 +112,7 @@ class Dev:
         self.log = os.path.join(self.base, 'dev.log')
         self.mark = 'mark-' + uuid.uuid4().hex
         self.arguments = list(arguments)
+        self.port = 0  # the next start picks free ones
         self.process = None
         self.public = self.internal = self.admin = None
 
@@ -112,7 +125,8 @@ class Dev:
             os.unlink(ready)
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(
-                [binary(), 'dev', '--data-dir', self.data, '--port', '0', *self.arguments],
+                [binary(), 'dev', '--data-dir', self.data, '--port', str(self.port),
+                 *self.arguments],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
 
     def start(self, timeout=30.0):
@@ -135,6 +149,9 @@ class Dev:
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
+
+    def why_ended(self):
+        return f'`longhaul dev` ended with {self.process.returncode}'
 
     def send(self, number):
         self.process.send_signal(number)
@@ -192,8 +209,6 @@ class Dev:
     def put_function(self, name, **document):
         """Registers an exec function that asks little of its host."""
         document = {'mode': 'exec', 'memory_mb': 16, 'cpu_millis': 10, **document}
-        if document['mode'] != 'exec':
-            document.pop('command', None)
         answer = self.request('PUT', f'/v1/functions/{name}', document)
         assert answer.status in (200, 201), f'PUT of function {name}: {answer}'
         return answer.json()

@@ -6,7 +6,9 @@
   --label TEXT            how lines begin (default: integration)
 
 A test that takes `dev` shares one running `longhaul dev` with its module; one that takes `fresh`
-has a Dev of its own, not yet started. The last line is `N passed, N failed, N skipped`.
+has a Dev of its own, not yet started. The modules of SCENARIOS are run once more, against the
+programs of a cluster over nats-server: `[cluster]` in the name. A module that says FORMS is run in
+those alone. The last line is `N passed, N failed, N skipped`.
 """
 
 import argparse
@@ -20,8 +22,12 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import cluster_form  # noqa: E402
 import harness  # noqa: E402
 
+SCENARIOS = ('border', 'cli', 'control', 'examples', 'framing', 'functions', 'limits', 'logs',
+             'read', 'recovery', 'submit')
+FORMS = {'dev': harness.Dev, 'cluster': cluster_form.ClusterForm}
 LIMIT_SECONDS = 60
 SLOWER = 3 if 'asan' in os.environ.get('LONGHAUL_BIN', '') else 1
 
@@ -34,8 +40,17 @@ def time_up(*_):
     raise TimeUp()
 
 
+def forms_of(module):
+    scenario = ('dev', 'cluster') if module.__name__[5:] in SCENARIOS else ('dev',)
+    return getattr(module, 'FORMS', scenario)
+
+
+def label_of(module, name, form):
+    return f'{module.__name__[5:]}/{name[5:]}' + ('' if form == 'dev' else f' [{form}]')
+
+
 def discover(wanted):
-    """[(module, name, function)] in the order of files and lines."""
+    """[(module, name, function, form)] in the order of files, forms and lines."""
     found = []
     for file in sorted(os.listdir(HERE)):
         if not (file.startswith('test_') and file.endswith('.py')):
@@ -44,8 +59,9 @@ def discover(wanted):
         tests = [(n, f) for n, f in vars(module).items()
                  if n.startswith('test_') and inspect.isfunction(f)]
         tests.sort(key=lambda t: t[1].__code__.co_firstlineno)
-        found += [(module, n, f) for n, f in tests
-                  if wanted in f'integration/{module.__name__[5:]}/{n[5:]}']
+        found += [(module, n, f, form) for form in forms_of(module) for n, f in tests
+                  if form in getattr(f, 'forms', FORMS)
+                  and wanted in f'integration/{label_of(module, n, form)}']
     return found
 
 
@@ -68,17 +84,18 @@ def call(test, needs):
 
 
 class Module:
-    """The `longhaul dev` that a module's tests share; started again if one broke it."""
+    """The system that a module's tests share in one form; started again if one broke it."""
 
     def __init__(self):
         self.name = None
         self.dev = None
 
-    def shared(self, name):
+    def shared(self, module, form):
+        name = (module.__name__, form)
         if self.name != name or self.dev is None or not self.dev.alive():
             self.close()
             self.name = name
-            self.dev = harness.Dev()
+            self.dev = FORMS[form]()
             self.dev.start()
         return self.dev
 
@@ -88,20 +105,20 @@ class Module:
         self.dev = None
 
 
-def run_one(module, test, shared):
+def run_one(module, test, form, shared):
     """('ok' | 'FAIL' | 'skip', text)."""
     needs, own, dev = {}, None, None
     try:
         if 'fresh' in inspect.signature(test).parameters:
-            own = needs['fresh'] = dev = harness.Dev()
+            own = needs['fresh'] = dev = FORMS[form]()
         if 'dev' in inspect.signature(test).parameters:
-            needs['dev'] = dev = shared.shared(module.__name__)
+            needs['dev'] = dev = shared.shared(module, form)
         why = call(test, needs)
         if why is None and 'dev' in needs and not dev.alive():
-            why = f'`longhaul dev` ended with {dev.process.returncode} during this test'
+            why = dev.why_ended() + ' during this test'
         if why is None:
             return 'ok', ''
-        tail = f'\n--- end of the log of longhaul dev\n{dev.log_tail()}' if dev else ''
+        tail = f'\n--- end of the log\n{dev.log_tail()}' if dev else ''
         return 'FAIL', why + tail
     except harness.Skip as reason:
         return 'skip', str(reason)
@@ -121,8 +138,8 @@ def main():
     arguments = parser.parse_args()
     tests = discover(arguments.filter)
     if arguments.list:
-        for module, name, _ in tests:
-            print(f'integration/{module.__name__[5:]}/{name[5:]}')
+        for module, name, _, form in tests:
+            print('integration/' + label_of(module, name, form))
         return 0
     if not os.access(harness.binary(), os.X_OK):
         print(f'{harness.binary()} is not there; ./dev build makes it')
@@ -131,11 +148,11 @@ def main():
     counts = {'ok': 0, 'FAIL': 0, 'skip': 0}
     shared = Module()
     try:
-        for module, name, test in tests:
+        for module, name, test, form in tests:
             start = time.monotonic()
-            word, text = run_one(module, test, shared)
+            word, text = run_one(module, test, form, shared)
             counts[word] += 1
-            label = f'{arguments.label}/{module.__name__[5:]}/{name[5:]}'
+            label = f'{arguments.label}/{label_of(module, name, form)}'
             print(f'{word:<4} {label} {time.monotonic() - start:.2f} s'
                   f'{": " + text if word == "skip" else ""}', flush=True)
             if word == 'FAIL':

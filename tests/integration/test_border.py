@@ -16,7 +16,7 @@ def test_headers(dev):
 
 def test_function_fields(dev):
     basis = {'mode': 'exec', 'command': ['true']}
-    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2), ('mode', 'http'),
+    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2),
                           ('sidecar', {'command': ['mesh']}), ('reserved', 1),
                           ('callbacks', ['http://127.0.0.1:1/'])):
         answer = dev.request('PUT', '/v1/functions/later', {**basis, member: value})
@@ -41,3 +41,21 @@ def test_routes(dev):
                          ('POST', '/v1/invocations:purge'), ('GET', '/v1/dead-letters')):
         problem(dev.request(method, path, b'{}' if method != 'GET' else None), 501,
                 'not-available')
+
+
+def test_a_query_parameter_that_nobody_reads_is_refused_by_name(dev):
+    dev.put_function('echo', command=['cat'])
+    document, _ = dev.run('echo')
+    own = f'/v1/invocations/{document["id"]}'
+    before = dev.count()
+    for method, path in (('GET', own), ('GET', own + '/attempts'), ('GET', own + '/result'),
+                         ('GET', own + '/logs'), ('GET', own + '/events'),
+                         ('POST', own + '/cancel'), ('POST', own + '/kill'),
+                         ('GET', '/v1/invocations'), ('GET', '/v1/invocations:count'),
+                         ('POST', '/v1/invocations:batchGet'), ('GET', '/v1/events/stream'),
+                         ('GET', '/v1/functions'), ('PUT', '/v1/functions/echo'),
+                         ('POST', '/v1/functions/echo/queue/pause'), ('GET', '/v1/hosts'),
+                         ('POST', '/v1/functions/echo/invocations'), ('GET', '/v1/limits')):
+        answer = dev.request(method, path + '?wat=1', b'{}' if method != 'GET' else None)
+        problem(answer, 400, 'invalid-parameter', 'wat')
+    equal(dev.count(), before, 'invocations')

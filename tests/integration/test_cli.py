@@ -1,12 +1,17 @@
 """The command line: exit codes, JSON, messages that help."""
 
+import contextlib
 import json
 import os
+import shutil
+import signal
+import socket
 import subprocess
 import tempfile
+import threading
 
 import harness
-from harness import equal
+from harness import equal, until
 
 
 def longhaul(dev, *arguments, expect=0, server=None):
@@ -30,6 +35,138 @@ def test_exit_codes(dev):
     assert 'http://127.0.0.1:1' in done.stderr and 'longhaul dev' in done.stderr, done.stderr
     ended = dev.run('echo', b'x')[0]['id']
     longhaul(dev, 'kill', ended, expect=5)
+
+
+@contextlib.contextmanager
+def server_that_says(answer):
+    """A TCP server that answers every connection with those bytes (None: never)."""
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        kept = []
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                kept.append(connection)
+                if answer is not None:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+                    connection.close()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f'http://127.0.0.1:{listener.getsockname()[1]}'
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in kept:
+            connection.close()
+
+
+def test_a_server_that_is_not_there_is_told_in_clear_words(dev):
+    """Which address was tried, who named it, what is wrong with it, what to do."""
+    def words(*arguments, server=None, contains):
+        text = longhaul(dev, *arguments, server=server, expect=3).stderr
+        for word in contains:
+            assert word in text, f'"{word}" is not in: {text}'
+    words('list', server='http://127.0.0.1:1',
+          contains=('http://127.0.0.1:1', 'LONGHAUL_SERVER', 'refused', 'longhaul dev'))
+    words('--server', '127.0.0.1:1', 'list', contains=('from --server', 'longhaul dev'))
+    words('list', server='http://no-such-host.invalid:7070',
+          contains=('no host named', 'no-such-host.invalid'))
+    for port in (dev.admin, dev.internal):
+        words('list', server=f'http://{port}', contains=(port, 'public address'))
+    with server_that_says(b'HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n'
+                          b'Content-Length: 5\r\nConnection: close\r\n\r\n<hi/>') as other:
+        words('list', server=other, contains=(other, 'not longhaul', '404', 'text/html'))
+    with server_that_says(b'220 mail.example ESMTP\r\n') as other:
+        words('list', server=other, contains=(other, 'not longhaul', 'HTTP'))
+
+
+def test_a_mistyped_command_is_guessed(dev):
+    done = longhaul(dev, 'sumbit', 'echo', expect=2)
+    assert "no command 'sumbit'" in done.stderr and "'submit'" in done.stderr, done.stderr
+    done = longhaul(dev, '--server', 'http://x', 'frobnicate', expect=2)
+    assert "no command 'frobnicate'" in done.stderr and 'mean' not in done.stderr, done.stderr
+    assert longhaul(dev, '--version').stdout.startswith('longhaul '), 'a version'
+    equal(longhaul(dev, '--version').stdout, longhaul(dev, 'version').stdout, 'both versions')
+
+
+def test_hosts(dev):
+    hosts = json.loads(longhaul(dev, 'hosts', '-o', 'json').stdout)
+    equal(len(hosts), dev.host_count, 'hosts')
+    table = longhaul(dev, 'hosts').stdout
+    for host in hosts:
+        assert host['host'] in table and 'ready' in table, table
+
+
+def completions(shell, dev, *words):
+    """What the script of `longhaul completion` offers for the last of the words."""
+    folder = os.path.dirname(harness.binary())
+    if shell == 'bash':
+        script = ('source <(longhaul completion bash); COMP_WORDS=(longhaul "$@"); '
+                  'COMP_CWORD=$#; _longhaul; printf "%s\\n" "${COMPREPLY[@]}"')
+    else:
+        script = ('compdef() { :; }; _files() { :; }; compadd() { shift; print -l -- "$@"; }; '
+                  'source <(longhaul completion zsh); words=(longhaul "$@"); CURRENT=$#words; '
+                  '_longhaul')
+    done = subprocess.run([shell, '-c', script, shell, *words], stdin=subprocess.DEVNULL,
+                          env={**os.environ, 'LONGHAUL_SERVER': f'http://{dev.public}',
+                               'PATH': f'{folder}:{os.environ["PATH"]}'},
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert not done.stderr and done.returncode == 0, done
+    return done.stdout.split()
+
+
+def completion_in(shell, dev):
+    if not shutil.which(shell):
+        raise harness.Skip(f'{shell} is not installed')
+    dev.put_function('completed', command=['cat'])
+    ended = dev.run('completed', b'x')[0]['id']
+    equal(completions(shell, dev, 'sub'), ['submit'], 'a command')
+    assert {'cancel', 'completion'} <= set(completions(shell, dev, 'c')), 'commands with c'
+    assert 'completed' in completions(shell, dev, 'submit', ''), 'functions'
+    assert 'completed' in completions(shell, dev, 'list', '--function', 'comp'), 'functions'
+    options = completions(shell, dev, 'submit', 'completed', '--')
+    assert {'--wait', '--server'} <= set(options), options
+    equal(completions(shell, dev, 'get', ended[:-2]), [ended], 'an id')
+    equal(completions(shell, dev, '-o', 'j'), ['json'], 'a value')
+    equal(completions(shell, dev, 'list', '--state', 'exp'), ['expired'], 'a state')
+    assert 'list' in completions(shell, dev, 'functions', ''), 'a command of a command'
+    equal(completions(shell, dev, '--server', 'http://127.0.0.1:1', 'get', ''), [],
+          'ids where no server is')
+
+
+def test_completion_in_bash(dev):
+    completion_in('bash', dev)
+
+
+def test_completion_in_zsh(dev):
+    completion_in('zsh', dev)
+
+
+def test_submit_and_wait_live_through_a_restart(fresh):
+    """As `wait` and `logs -f` do: the same port again, and nothing of it is lost."""
+    fresh.start()
+    fresh.port = fresh.public.rpartition(':')[2]
+    fresh.arguments = ['--internal-port', '0', '--admin-port', '0']
+    fresh.shell('gated', 'echo first >&2; while [ ! -e "$DIR/go" ]; do sleep 0.05; done; '
+                         'echo last >&2; echo done')
+    for argument in ('--wait', '--logs'):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(fresh.shared, 'go'))
+        waiting = subprocess.Popen(
+            [harness.binary(), '--server', f'http://{fresh.public}', 'submit', 'gated', argument],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        until(lambda: fresh.request('GET', '/v1/invocations:count?state=running').json()['count'],
+              'it runs')
+        fresh.stop(signal.SIGTERM)
+        fresh.touch('go')
+        fresh.start()
+        out, err = waiting.communicate(timeout=60)
+        equal((waiting.returncode, out), (0, 'done\n'), f'submit {argument}: {err}')
+        if argument == '--logs':
+            assert 'first\n' in err and 'last\n' in err, err
 
 
 def test_json_and_key(dev):

@@ -176,6 +176,10 @@ def test_wrong_documents_are_refused_by_member(dev):
         ({'mode': 'exec', 'command': ['true'], 'package': '../../etc/passwd'}, 'package'),
         ({'mode': 'handler', 'runtime': 'python'}, 'handler'),
         ({'mode': 'handler', 'handler': 'app.main', 'runtime': 'cobol'}, 'runtime'),
+        ({'mode': 'handler', 'runtime': 'custom'}, 'command'),
+        ({'mode': 'http', 'handler': 'app.main'}, 'command'),
+        ({'mode': 'http', 'command': ['true'], 'http': {'path': 'x'}}, 'http.path'),
+        ({'mode': 'exec', 'command': ['true'], 'http': {'path': '/'}}, 'http'),
         ({'mode': 'dance', 'command': ['true']}, 'mode'),
     )
     for document, member in wrong:

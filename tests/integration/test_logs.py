@@ -42,7 +42,7 @@ def test_followed_live_from_the_first_line_to_the_end(dev):
     invocation = dev.submit('live')['id']
     with dev.stream('GET', f'/v1/invocations/{invocation}/logs?follow=true') as answer:
         equal(answer.read_line(), 'first', 'line while it runs')
-        equal(dev.get(invocation)['state'], 'running', 'state')
+        assert dev.get(invocation)['state'] in ('dispatching', 'running')  # the line may be first
         dev.touch('go-live')
         equal(answer.read_line(), 'last', 'last line')
         equal(answer.read_line(), None, 'end of the stream')

@@ -231,10 +231,60 @@ def test_events_as_a_stream_end_with_the_run_and_resume(dev):
     equal(again, ids[1:], 'after Last-Event-ID')
 
 
+def test_the_count_is_right_while_runs_end(dev):
+    dev.shell('counted', ':', max_running=20)
+    made = [dev.submit('counted')['id'] for _ in range(60)]
+    seen = set()
+
+    def all_ended():
+        seen.add(dev.count('?function=counted'))
+        return dev.count('?function=counted&state=ended') == len(made)
+
+    until(all_ended, 'all have ended')
+    equal(seen, {len(made)}, 'counts on the way')
+
+
 def test_hosts(dev):
     hosts = dev.request('GET', '/v1/hosts').json()['hosts']
-    equal(len(hosts), 1, 'hosts')
-    assert hosts[0]['reachable'] and hosts[0]['capacity']['memory_mb'] > 0, hosts
+    equal(len(hosts), dev.host_count, 'hosts')
+    for host in hosts:
+        assert host['reachable'] and host['capacity']['memory_mb'] > 0, host
+        for member in ('address', 'epoch', 'draining', 'last_heard_ms_ago', 'attempts', 'instances',
+                       'memory_used_mb', 'cpu_used_millis', 'loaded', 'packages'):
+            assert member in host, f'{member} is missing: {host}'
+
+
+def test_instances_say_what_they_are_busy_with(dev):
+    gate(dev, 'occupied')
+    invocation = dev.submit('occupied')['id']
+    dev.wait_state(invocation, 'running')
+    answer = dev.request('GET', '/v1/instances')
+    equal(answer.status, 200, 'status')
+    equal(answer.json()['unreachable'], [], 'unreachable')
+    host = dev.get(invocation)['attempts'][0]['host']
+
+    def mine():
+        return [i for i in dev.request('GET', '/v1/instances').json()['instances']
+                if i['function'] == 'occupied']
+
+    busy = mine()
+    equal(len(busy), 1, 'instances of the function')
+    equal(busy[0]['busy_with'], {'invocation': invocation, 'attempt': 1}, 'busy_with')
+    equal((busy[0]['host'], busy[0]['tenant'], busy[0]['state'], busy[0]['idle_since']),
+          (host, 'default', 'taken', None), 'instance')
+    dev.touch('go-occupied')
+    dev.wait(invocation)
+    until(lambda: [i['state'] for i in mine()] == ['idle'], 'the instance is idle again')
+    idle = mine()[0]
+    equal((idle['instance'], idle['busy_with']), (busy[0]['instance'], None), 'the same instance')
+    assert idle['idle_since'].endswith('Z'), idle
+
+    def loaded():
+        hosts = dev.request('GET', '/v1/hosts').json()['hosts']
+        return {h['host'] for h in hosts for entry in h['loaded']
+                if entry['function'] == 'occupied'}
+
+    until(lambda: loaded() == {host}, 'its host is known to have it loaded')
 
 
 def test_status_never_goes_back(dev):

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-from harness import ENDED, binary, equal, limit, until
+from harness import ENDED, binary, equal, limit, only_dev, until
 
 # Leaves a file per start, and waits to be let go.
 GATED = ('t=$(cat); mktemp "$DIR/start-$t.XXXXXX" > /dev/null; echo up >&2; '
@@ -105,6 +105,7 @@ def test_a_large_event_survives_a_crash(fresh):
         equal(fresh.result(invocation).split(), [b'500000'], 'bytes that arrived')
 
 
+@only_dev
 @limit(90)
 def test_ctrl_c_waits_for_what_runs(fresh):
     fresh.start()
@@ -119,6 +120,7 @@ def test_ctrl_c_waits_for_what_runs(fresh):
     equal(fresh.process.wait(30), 0, 'exit code')
 
 
+@only_dev
 def test_a_second_ctrl_c_kills(fresh):
     fresh.start()
     fresh.shell('gated', GATED)
@@ -133,6 +135,7 @@ def test_a_second_ctrl_c_kills(fresh):
           'what ran is gone')
 
 
+@only_dev
 def test_two_on_one_folder_are_refused(fresh):
     fresh.start()
     second = subprocess.run([binary(), 'dev', '--data-dir', fresh.data, '--port', '0'],

@@ -98,8 +98,7 @@ boost::asio::awaitable<void> Clients::stop(gateway::Gateway& gateway, Invocation
     auto answer = co_await gateway.stop_invocation(std::move(request));
     if (answer) {
         notebook_.trace("client: " + std::string(to_string(cause)) + " of " + id.text);
-        // An end whose result is being copied stands: then the stop is not recorded, nor promised.
-        if (answer->invocation.stop.cause >= StopCause::cancel) notebook_.stop_accepted(id);
+        notebook_.stop_accepted(id);
         notebook_.read(answer->invocation);
         notebook_.saw("stops accepted");
     } else if (answer.error().code != Errc::conflict) {

@@ -7,18 +7,17 @@
 namespace longhaul::sim {
 namespace {
 
-constexpr Duration kAnnounceEvery = std::chrono::seconds(2);
 constexpr std::size_t kInlineMax = 8 * 1024;
 
 }  // namespace
 
 FakeHost::FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer,
-                   test::FakeBus& bus, Notebook& notebook, std::uint64_t seed,
+                   StatusHouse& status, Notebook& notebook, std::uint64_t seed,
                    HostBehaviour behaviour)
     : name_(std::move(name)),
       clock_(clock),
       peer_(peer),
-      bus_(bus),
+      status_(status),
       notebook_(notebook),
       random_(seed),
       behaviour_(behaviour) {}
@@ -34,38 +33,6 @@ void FakeHost::serve() {
     if (!std::exchange(machine_up_, true))
         peer_.serve(name_ + "-run",
                     [this](port::PeerRequest request) { return start(std::move(request)); });
-}
-
-void FakeHost::announce() {
-    if (!up_ || cut_) return;
-    wire::HostAnnouncement announcement;
-    announcement.host = HostId{name_};
-    announcement.epoch = epoch_;
-    announcement.last_seq = seq_;
-    announcement.address = name_;
-    announcement.capacity = wire::HostCapacity{64'000, 64'000, behaviour_.instances_max};
-    static_cast<void>(
-        bus_.publish("longhaul.v1.hosts." + name_, wire::to_json(announcement).dump()).has_value());
-}
-
-void FakeHost::announce_again() {
-    announce();
-    clock_.call_at(clock_.now() + kAnnounceEvery, [this] { announce_again(); });
-}
-
-// A change of one run: it has a sequence number even when nobody hears of it.
-void FakeHost::publish(const RunKey& key) {
-    if (!runs_.at(key).heard) return;
-    const std::uint64_t before = seq_++;
-    if (!up_ || cut_) return;
-    wire::StatusBatch batch;
-    batch.host = HostId{name_};
-    batch.epoch = epoch_;
-    batch.prev_seq = before;
-    batch.last_seq = seq_;
-    batch.entries.push_back(entry_of(key, runs_.at(key)));
-    static_cast<void>(
-        bus_.publish("longhaul.v1.status.0", wire::to_json(batch).dump()).has_value());
 }
 
 void FakeHost::restart(Duration down) {
@@ -105,7 +72,10 @@ void FakeHost::go_down(Duration down) {
     up_ = false;
     peer_.remove(name_);
     ++epoch_;
-    seq_ = 0;
+    seq_ = sent_seq_ = 0;
+    reporting_ = false;
+    digest_at_ = {};
+    for (auto& [key, what] : runs_) what.seq = 0;
     complete_ = false;
     clock_.call_at(clock_.now() + down, [this, life = ++life_] { come_up(life); });
 }
@@ -115,7 +85,7 @@ void FakeHost::come_up(std::uint64_t life) {
     notebook_.trace("host " + name_ + ": up, epoch " + std::to_string(epoch_));
     up_ = true;
     serve();
-    announce();
+    send_report();
     const Duration search = random_.up_to(std::chrono::seconds(3));
     clock_.call_at(clock_.now() + search, [this, life] { all_found(life); });
 }

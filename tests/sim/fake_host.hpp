@@ -10,7 +10,7 @@
 
 #include "longhaul/wire/host_messages.hpp"
 #include "tests/sim/notebook.hpp"
-#include "tests/support/fake_bus.hpp"
+#include "tests/sim/status_house.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_peer.hpp"
 #include "tests/support/seeded_random.hpp"
@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace longhaul::sim {
 
@@ -35,7 +36,7 @@ struct HostBehaviour {
 
 class FakeHost {
 public:
-    FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, test::FakeBus& bus,
+    FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, StatusHouse& status,
              Notebook& notebook, std::uint64_t seed, HostBehaviour behaviour);
 
     void begin();
@@ -49,7 +50,8 @@ public:
 
     [[nodiscard]] const std::string& name() const { return name_; }
     [[nodiscard]] bool up() const { return up_; }
-    [[nodiscard]] std::size_t unacked() const { return runs_.size(); }
+    // Runs that nobody has acknowledged or fenced.
+    [[nodiscard]] std::size_t kept() const { return runs_.size(); }
 
 private:
     enum class Stage : std::uint8_t { taken, running, ended };
@@ -62,8 +64,9 @@ private:
         std::uint64_t plan = 0;  // an end that was planned before the last one does not come
         bool ignores_sigterm = false;
         StopCause stop_cause = StopCause::none;
-        bool found = true;  // by the present life of the agent
-        bool heard = true;  // by the agent at all: not at once where it started under a lease
+        bool found = true;      // by the present life of the agent
+        bool heard = true;      // by the agent at all: not at once if it started under a lease
+        std::uint64_t seq = 0;  // of its last change in this epoch
         std::string instance{};
         std::string run_token{};
         std::string result{};
@@ -80,9 +83,6 @@ private:
 
     // fake_host.cpp: its life and its runs.
     void serve();
-    void announce();
-    void announce_again();
-    void publish(const RunKey& key);
     void go_down(Duration down);
     void come_up(std::uint64_t life);
     void all_found(std::uint64_t life);
@@ -103,6 +103,17 @@ private:
     [[nodiscard]] bool settle(const RunKey& key, const InstanceId& sent_to, bool closes);
     [[nodiscard]] bool lose_with_lease(const RunKey& key, const Token& token,
                                        const InstanceId& sent_to);
+    // fake_host_reports.cpp: what it says of its runs.
+    void announce_again();
+    void publish(const RunKey& key);
+    void send_report();
+    void report_sent(const wire::Report& report, const std::string& text);
+    [[nodiscard]] std::vector<RunKey> changed_since(std::uint64_t seq) const;
+    [[nodiscard]] AttemptDigest digest() const;
+    [[nodiscard]] Response status(const std::string& body);
+    void answer_page(const std::optional<wire::AttemptKey>& after, wire::StatusAnswer& answer);
+    void answer_delta(std::uint64_t since, wire::StatusAnswer& answer);
+    void answer_named(const wire::StatusQuery& query, wire::StatusAnswer& answer);
 
     // fake_host_calls.cpp: what it answers.
     boost::asio::awaitable<Response> agent(port::PeerRequest request);
@@ -113,7 +124,6 @@ private:
     [[nodiscard]] Response kill(const std::string& body);
     // Nothing: what became of the attempt is not known.
     [[nodiscard]] std::optional<wire::KillOutcome> kill_one(const wire::KillOrder& order);
-    [[nodiscard]] Response status(const std::string& body);
     [[nodiscard]] Response ack(const std::string& body);
     [[nodiscard]] Response result(const std::string& target);
     // False: an older owner.
@@ -122,7 +132,7 @@ private:
     const std::string name_;
     test::FakeClock& clock_;
     test::FakePeer& peer_;
-    test::FakeBus& bus_;
+    StatusHouse& status_;
     Notebook& notebook_;
     test::SeededRandom random_;
     const HostBehaviour behaviour_;
@@ -137,6 +147,9 @@ private:
     std::uint64_t next_instance_ = 1;
 
     std::uint64_t seq_ = 0;
+    std::uint64_t sent_seq_ = 0;
+    bool reporting_ = false;  // a report is under way
+    TimePoint digest_at_{};
     std::uint64_t life_ = 1;
     bool up_ = false;
     bool machine_up_ = false;

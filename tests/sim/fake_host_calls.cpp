@@ -185,33 +185,6 @@ std::optional<wire::KillOutcome> FakeHost::kill_one(const wire::KillOrder& order
     return wire::KillOutcome::stopping;
 }
 
-FakeHost::Response FakeHost::status(const std::string& body) {
-    auto query = wire::decode<wire::StatusQuery>(body);
-    if (!query) return problem(query.error());
-    wire::StatusAnswer answer;
-    answer.host = HostId{name_};
-    answer.epoch = epoch_;
-    answer.last_seq = seq_;
-    answer.complete = complete_;
-    notebook_.trace("host " + name_ + ": asked about " + std::to_string(query->keys.size()) +
-                    (complete_ ? "" : ", is not complete"));
-    if (!complete_) notebook_.saw("incomplete answers");
-    for (std::size_t index = 0; index < query->keys.size(); ++index) {
-        const wire::AttemptKey& asked = query->keys[index];
-        const RunKey key{asked.invocation, asked.attempt};
-        if (!query->instances.empty() && !settle(key, query->instances[index], false))
-            answer.complete = false;
-        const auto found = runs_.find(key);
-        if (found == runs_.end() || !found->second.found || !found->second.heard) {
-            answer.unknown.push_back(asked);
-        } else {
-            answer.entries.push_back(entry_of(key, found->second));
-            if (found->second.stage == Stage::running) notebook_.saw("runs found when asked");
-        }
-    }
-    return json(wire::to_json(answer));
-}
-
 FakeHost::Response FakeHost::ack(const std::string& body) {
     auto acks = wire::decode<std::vector<wire::Ack>>(body);
     if (!acks) return problem(acks.error());

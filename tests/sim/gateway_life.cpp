@@ -1,5 +1,7 @@
 #include "tests/sim/gateway_life.hpp"
 
+#include "tests/support/fake_event_sink.hpp"
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -68,6 +70,8 @@ GatewayLife::GatewayLife(Machine& machine, const gateway::GatewayLimits& limits)
       peer_(machine),
       bodies_("data/bodies", machine.disk, machine.workers, machine.random, small_bodies()),
       uploads_("data/uploads", machine.disk, machine.workers, machine.random, small_bodies()),
+      event_cursor_(machine.disk, machine.workers, "data/events.position"),
+      event_outlet_{machine.events, event_cursor_},
       loops_(machine.executor, logger_for(machine.notebook)),
       clients_(machine.executor, logger_for(machine.notebook)) {}
 
@@ -92,7 +96,7 @@ boost::asio::awaitable<Result<void>> GatewayLife::start() {
     gateway_.emplace(
         machine_.executor,
         gateway::GatewayPorts{machine_.clock, machine_.random, machine_.workers, *journal_, peer_,
-                              machine_.bus, blobs_, *view_, bodies_, uploads_},
+                              machine_.bus, blobs_, *view_, bodies_, uploads_, &event_outlet_},
         limits_, logger_for(machine_.notebook), [this](const Error&) { storage_failed_ = true; });
     auto started = co_await gateway_->start();
     if (!started) co_return started.error();

@@ -17,6 +17,10 @@
 #include <memory>
 #include <optional>
 
+namespace longhaul::test {
+class FakeEventSink;
+}
+
 namespace longhaul::sim {
 
 // The machine that the gateway's processes run on, one after another.
@@ -29,6 +33,7 @@ struct Machine {
     gateway::MemoryStore& view_store;
     test::SeededRandom& random;
     system::InlineWorkers& workers;
+    test::FakeEventSink& events;
     net::TaskGroup& wires;  // calls under way: they outlive who made them
     Notebook& notebook;
 };
@@ -85,6 +90,8 @@ private:
     NoBlobs blobs_;
     gateway::BodyStore bodies_;
     gateway::BodyStore uploads_;
+    gateway::EventCursor event_cursor_;
+    gateway::EventOutlet event_outlet_;
     net::TaskGroup loops_;
     net::TaskGroup clients_;
     std::unique_ptr<journal::FileJournal> journal_;

@@ -38,14 +38,17 @@ World::World(std::uint64_t seed, bool traces)
       notebook_(clock_, traces),
       peer_(io_.get_executor(), clock_, seed + 1),
       bus_(io_.get_executor(), clock_, seed + 2),
+      events_(seed + 5),
       disk_(seed + 3),
       gateway_random_(seed + 4),
       wires_(io_.get_executor(), Logger()),
-      machine_{io_.get_executor(), clock_,          peer_,    bus_,   disk_,
-               view_store_,        gateway_random_, workers_, wires_, notebook_},
-      clients_(notebook_, clock_) {
+      machine_{io_.get_executor(), clock_,   peer_,   bus_,   disk_,    view_store_,
+               gateway_random_,    workers_, events_, wires_, notebook_},
+      clients_(notebook_, clock_),
+      status_(clock_, bus_, notebook_, seed + 5) {
+    events_.set_failures(0.2);
     for (const char* name : {"h1", "h2", "h3"})
-        hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, bus_, notebook_,
+        hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, status_, notebook_,
                                                     random_.next(), behaviour(seed)));
 }
 
@@ -159,6 +162,10 @@ void World::act_on_gateway() {
 }
 
 void World::act_on_world() {
+    if (random_.chance(0.1)) {
+        status_.kill(random_.up_to(seconds(8)));
+        return;
+    }
     FakeHost& host = *hosts_[random_.below(hosts_.size())];
     switch (random_.below(9)) {
     case 0:
@@ -190,6 +197,7 @@ void World::act_on_world() {
             faults.cut = random_.chance(0.05);
         }
         bus_.set_faults(faults);
+        status_.set_loss(faults.drop);
     }
     }
 }
@@ -286,6 +294,7 @@ void World::heal() {
     disk_.clear_faults();
     peer_.set_faults(test::PeerFaults{});
     bus_.set_faults(test::BusFaults{});
+    status_.heal();
     for (const auto& host : hosts_) host->heal();
     crash_gateway(true);  // the disk may have stopped without anybody having noticed
     client("resume",
@@ -308,9 +317,23 @@ void World::heal() {
     if (scheduler.running_count() != 0) notebook_.violation("I7", "slots were not given back");
     test::run_for(io_, clock_, std::chrono::minutes(2));
     if (notebook_.live_runs() != 0) notebook_.violation("I6", "a run was never stopped");
+    check_events();
     finish_task(clients_.read_all(lives_.back()->gateway(), true));
     for (const auto& host : hosts_)
-        if (host->unacked() > 0) notebook_.saw("hosts that keep an end that nobody acknowledged");
+        if (host->kept() > 0)
+            notebook_.violation("I11", host->name() + " keeps " + std::to_string(host->kept()) +
+                                           " runs that nobody lets it forget");
+}
+
+void World::check_events() {
+    if (!events_.wrong().empty()) notebook_.violation("events", events_.wrong());
+    for (const auto& [id, told] : notebook_.told())
+        if (events_.complete_to(id.text) != told.revision)
+            notebook_.violation("events", id.text + " ended at revision " +
+                                              std::to_string(told.revision) +
+                                              ", its events are complete to " +
+                                              std::to_string(events_.complete_to(id.text)));
+    if (events_.taken().size() > notebook_.told().size()) notebook_.saw("events published");
 }
 
 void World::finish() {

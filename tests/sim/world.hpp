@@ -1,13 +1,15 @@
-// One simulated history: a gateway, its disk, three hosts, clients, and a seed that decides
-// everything that happens to them.
+// One simulated history: a gateway, its disk, a status service, three hosts, clients, and a seed
+// that decides everything that happens to them.
 //
 // After every step: I1, I2, I3, I4, I5, I10 as the Notebook sees them and I7 as the scheduler
-// checks it. At the end the world heals and time passes: I6, everything has ended.
+// checks it. At the end the world heals and time passes: I6, everything has ended, no host keeps
+// anything, and every event of it has been published, in order.
 #pragma once
 
 #include "tests/sim/clients.hpp"
 #include "tests/sim/fake_host.hpp"
 #include "tests/sim/gateway_life.hpp"
+#include "tests/support/fake_event_sink.hpp"
 
 #include <boost/asio/io_context.hpp>
 
@@ -49,6 +51,7 @@ private:
     [[nodiscard]] std::optional<InvocationId> any_told();
     [[nodiscard]] FunctionSpec spec(const std::string& name);
     bool wait_for(const std::function<bool()>& done, Duration limit);
+    void check_events();
     void finish_task(boost::asio::awaitable<void> task);
 
     test::FakeClock clock_;
@@ -57,6 +60,7 @@ private:
     Notebook notebook_;
     test::FakePeer peer_;
     test::FakeBus bus_;
+    test::FakeEventSink events_;
     test::MemoryDisk disk_;
     gateway::MemoryStore view_store_;
     system::InlineWorkers workers_;
@@ -64,6 +68,7 @@ private:
     net::TaskGroup wires_;
     Machine machine_;
     Clients clients_;
+    StatusHouse status_;
     std::vector<std::unique_ptr<FakeHost>> hosts_;
     std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
     std::uint64_t next_number_ = 1;

@@ -7,7 +7,7 @@ import fnmatch
 
 COMPONENTS = ('gateway', 'status_service', 'host_agent', 'runtime_agent_ext', 'cli', 'bench')
 ADAPTERS = ('journal', 'nats', 'blob', 'process', 'crypto', 'system')
-SHARED = ('base', 'lifecycle', 'wire', 'port', 'net', 'client') + ADAPTERS
+SHARED = ('base', 'lifecycle', 'wire', 'port', 'net', 'client', 'program') + ADAPTERS
 _DRIVER = ('driver', 'ledger', 'bodies', 'callbacks', 'triggers', 'packages', 'instances',
            'reports', 'store', 'runners')
 _ROUTES = ('routes', 'api')
@@ -24,7 +24,10 @@ ALLOWED = {
     'port': {'base': None, 'lifecycle': None},
     'net': {'base': None, 'port': None, 'wire': ('problem_json.hpp', 'json.hpp')},
     **{adapter: _ADAPTER for adapter in ADAPTERS},
+    'nats': {**_ADAPTER, 'system': ('subject.hpp',)},
     'client': {**_BASIS, 'net': None, 'port': ('peer.hpp',)},
+    # What the programs' main.cpp have in common.
+    'program': {**_BASIS, 'port': None, 'net': None, 'system': None},
     'core': {'base': None, 'lifecycle': None},
     'driver': {**_BASIS, 'port': None, 'net': _FEW_OF_NET, 'core': None, 'config': None,
                **{adapter: None for adapter in ADAPTERS}},
@@ -39,7 +42,8 @@ ALLOWED['config'] = ALLOWED['app']
 
 # Prefix of an include -> (where it may be used, in how many files at most).
 # `area` or a path pattern.
-_ASIO = ('journal', 'process', 'net', 'nats', 'blob', 'system', 'client', 'driver', 'app')
+_ASIO = ('journal', 'process', 'net', 'nats', 'blob', 'system', 'client', 'driver', 'app',
+         'program')
 LIBRARIES = (
     ('boost/asio/awaitable.hpp', _ASIO + ('port', 'routes'), None),
     ('boost/asio/', _ASIO, None),
@@ -54,9 +58,8 @@ LIBRARIES = (
     ('archive', ('host_agent/packages/*', 'cli/deploy*'), None),
     ('zstd', ('host_agent/packages/*', 'cli/deploy*'), None),
     ('spdlog/', ('include/longhaul/base/impl/*',), None),
-    ('prometheus/', ('include/longhaul/net/impl/*',), None),
     ('toml++/', ('include/longhaul/base/impl/*',), None),
-    ('CLI/', ('cli', 'cli/*', '*main.cpp'), None),
+    ('CLI/', ('cli', 'cli/*', 'include/longhaul/program/impl/*'), None),
     ('librdkafka/', ('gateway/triggers/*',), 1),
 )
 

@@ -205,7 +205,7 @@ def read_tree(root):
             or f == 'node_modules' or folder == os.path.join(root, 'subprojects')))
         for name in names:
             path = os.path.relpath(os.path.join(folder, name), root)
-            if name == 'LICENSE' or os.path.getsize(os.path.join(folder, name)) > 1 << 20:
+            if name in ('LICENSE', '.git') or os.path.getsize(os.path.join(folder, name)) > 1 << 20:
                 continue
             with open(os.path.join(folder, name), 'rb') as file:
                 data = file.read()

@@ -1,6 +1,7 @@
 // The client for programs without coroutines: the same calls, each returns when it is done.
 //
-// Owns its event loop and connections. Not thread-safe; one per thread.
+// Owns its event loop and connections. A host name is looked up once, when it is made (an IPv4
+// address before an IPv6 one). Not thread-safe; one per thread.
 #pragma once
 
 #include "longhaul/client/types.hpp"
@@ -25,6 +26,11 @@ public:
     Result<InvocationStatus> cancel(StopRequest request);
     Result<InvocationStatus> kill(StopRequest request);
     Result<ListPage> list(ListFilter filter);
+    Result<wire::Json> list_hosts();
+    Result<InstanceList> list_instances();
+    Result<HostDrain> get_drain(HostId host);
+    Result<HostDrain> drain(DrainRequest request);
+    Result<HostDrain> wait_drained(HostId host, Duration tick, DrainSink each);
     Result<wire::Json> put_function(FunctionName name, wire::Json document);
     Result<wire::Json> get_function(FunctionName name);
     Result<wire::Json> list_functions();

@@ -1,9 +1,10 @@
 // A thin, typed client of the gateway's public API (PROTOCOL.md), for C++20 coroutines.
 //
-// Every function is one request, except the three that last: wait(), logs() with follow, and
-// submit(). Those live through a restart of the gateway: they connect again for reconnect_limit,
-// and go on where they were. A submit always has a key or an id, so that asking again makes no
-// second invocation.
+// Every function is one request, except those that last: submit(), wait(), logs() with follow, and
+// result(). They live through a restart of the gateway: they connect again for reconnect_limit,
+// and go on where they were. A server that has never answered this client is not waited for: then
+// the address is more likely wrong than the server away. A submit always has a key or an id, so
+// that asking again makes no second invocation.
 //
 // Errors are the server's own (code, message and problem type); Errc::unreachable says what to
 // check. Runs on the executor of the coroutine that calls it; not thread-safe. The client must
@@ -49,6 +50,15 @@ public:
 
     boost::asio::awaitable<Result<ListPage>> list(ListFilter filter);
 
+    // Hosts.
+    boost::asio::awaitable<Result<wire::Json>> list_hosts();
+    boost::asio::awaitable<Result<InstanceList>> list_instances();
+    boost::asio::awaitable<Result<HostDrain>> get_drain(HostId host);
+    boost::asio::awaitable<Result<HostDrain>> drain(DrainRequest request);
+    // Looks once a `tick` until the host is drained, or no longer draining.
+    boost::asio::awaitable<Result<HostDrain>> wait_drained(HostId host, Duration tick,
+                                                           DrainSink each);
+
     // Functions, as their documents.
     boost::asio::awaitable<Result<wire::Json>> put_function(FunctionName name, wire::Json document);
     boost::asio::awaitable<Result<wire::Json>> get_function(FunctionName name);
@@ -62,11 +72,15 @@ private:
                                                             Duration limit);
     boost::asio::awaitable<Result<wire::Json>> call_json(port::PeerRequest request, Duration limit);
     boost::asio::awaitable<Result<Submitted>> submit_once(SubmitRequest request);
+    boost::asio::awaitable<Result<InvocationStatus>> get_patiently(InvocationId id);
+    boost::asio::awaitable<Result<ResultInfo>> result_once(InvocationId id, ByteSink& sink,
+                                                           ResultInfo& info);
     boost::asio::awaitable<Result<InvocationStatus>> stop(std::string verb, StopRequest request);
     struct LogCursor;
     boost::asio::awaitable<Result<void>> stream_logs(LogCursor& cursor, const LogSink& sink);
     boost::asio::awaitable<Result<bool>> log_is_complete(LogCursor& cursor, const LogSink& sink);
-    [[nodiscard]] Error explain(Error error) const;
+    // Whether waiting for the server to come back makes sense after this error.
+    [[nodiscard]] bool may_come_back(const Error& error) const;
 
     port::Peer& peer_;
 
@@ -74,6 +88,8 @@ private:
     const ClientOptions options_;
     std::string address_;
     std::string address_problem_;
+
+    bool met_ = false;  // longhaul has answered at this address
 };
 
 }  // namespace longhaul::client

@@ -11,6 +11,8 @@ namespace longhaul::client {
 // Errc::internal names the member that is not as PROTOCOL.md has it.
 [[nodiscard]] Result<InvocationStatus> decode_status(wire::Json document);
 [[nodiscard]] Result<ListPage> decode_page(wire::Json document);
+[[nodiscard]] Result<HostDrain> decode_drain(wire::Json document);
+[[nodiscard]] Result<InstanceList> decode_instances(wire::Json document);
 [[nodiscard]] Result<LogLine> decode_log_line(std::string_view json_line);
 
 // "127.0.0.1:7070" from "http://127.0.0.1:7070/"; "unix:/path" stays. Errc::invalid_argument.

@@ -21,6 +21,8 @@ namespace longhaul::client {
 
 struct ClientOptions {
     std::string server = "http://127.0.0.1:7070";        // or "unix:/path"
+    std::string server_named_by{};                       // for error messages: "from --server"
+    std::string address{};                               // where `server` is; "" = as it says
     std::string tenant{};                                // "" = the server's default
     Duration call_limit = std::chrono::seconds(15);      // of one answer that nothing waits for
     Duration upload_limit = std::chrono::seconds(120);   // of one package
@@ -112,6 +114,51 @@ struct StopRequest {
     std::string reason{};
 };
 
+// What a host that is to become empty still has to do.
+struct HostDrain {
+    struct Blocking {
+        InvocationId id;
+        AttemptNumber attempt = 0;
+        FunctionName function;
+        std::string state{};  // of the invocation, or of the run at its host
+        std::optional<TimePoint> since{};
+        std::optional<TimePoint> until{};  // when it has ended at the latest
+    };
+    HostId host;
+    bool draining = false;
+    bool drained = false;                 // nothing of any run is left there
+    std::optional<TimePoint> drain_by{};  // what runs then is stopped
+    std::string reason{};
+    std::vector<Blocking> blocking{};
+    wire::Json document{};
+};
+
+struct DrainRequest {
+    HostId host;
+    bool drain = true;  // false: it takes work again
+    std::string by{};   // a duration: "10m"; "" = as long as it takes
+    std::string reason{};
+};
+
+struct InstanceInfo {
+    InstanceId id;
+    HostId host;
+    std::string state{};
+    std::string tenant{};
+    std::string function{};  // "" = none is loaded
+    std::string version{};
+    std::string invocation{};  // "" = it is not busy
+    std::int64_t attempt = 0;
+    std::int64_t memory_mb = 0;
+    std::optional<TimePoint> idle_since{};
+};
+
+struct InstanceList {
+    std::vector<InstanceInfo> instances;
+    std::vector<std::string> unreachable{};  // hosts that did not answer: theirs are missing
+    wire::Json document{};
+};
+
 struct Package {
     Digest digest;
     std::uint64_t size = 0;
@@ -123,5 +170,6 @@ using ByteSink = std::function<Result<void>(std::string_view)>;
 using LogSink = std::function<Result<void>(const LogLine&)>;
 // Returns whether to go on waiting.
 using StatusSink = std::function<bool(const InvocationStatus&)>;
+using DrainSink = std::function<void(const HostDrain&)>;
 
 }  // namespace longhaul::client

@@ -17,14 +17,23 @@ namespace longhaul {
 // Numbers are journalled: do not change.
 enum class FunctionMode : std::uint8_t { handler = 1, http = 2, exec = 3 };
 
+// Mode http: how the function's own server is asked.
+struct HttpSpec {
+    std::string path = "/";    // where runs are posted to
+    std::string ready_path{};  // ready once a GET of it is 2xx; "" = once it accepts a connection
+
+    friend bool operator==(const HttpSpec&, const HttpSpec&) = default;
+};
+
 struct FunctionSpec {
     FunctionName name;
     Digest version;       // sha256 of the canonical document
     Digest package{};     // "" = no package (exec of what is on the host)
-    std::string runtime;  // "python" for handler; "" for exec
+    std::string runtime;  // handler: "python", "node", "custom"; otherwise ""
     FunctionMode mode = FunctionMode::exec;
     std::string handler{};               // "app.main"
-    std::vector<std::string> command{};  // exec: argv
+    std::vector<std::string> command{};  // argv; in mode handler with runtime custom alone
+    HttpSpec http{};                     // mode http
     std::vector<std::pair<std::string, std::string>> env{};
 
     std::uint32_t max_running = 10;      // attempts at once, all hosts together; 1 … 100,000

@@ -97,8 +97,9 @@ struct SubmitOptions {
     std::optional<TimePoint> deadline{};
     std::vector<std::pair<std::string, std::string>> labels{};
     std::string traceparent{};
-    std::string idempotency_key{};  // "" = none
-    std::string fingerprint{};      // function, content type, body digest, options: sha256 hex
+    std::vector<std::pair<std::string, std::string>> headers{};  // the caller's, for the function
+    std::string idempotency_key{};                               // "" = none
+    std::string fingerprint{};  // function, content type, body digest, options: sha256 hex
 
     friend bool operator==(const SubmitOptions&, const SubmitOptions&) = default;
 };

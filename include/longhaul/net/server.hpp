@@ -42,6 +42,9 @@ struct ServerOptions {
     // constant time.
     std::string secret{};
     ServerLimits limits{};
+    // Trailers of chunked bodies are added to the request's headers once the body was read;
+    // otherwise they are refused.
+    bool trailers = false;
 };
 
 class Server {

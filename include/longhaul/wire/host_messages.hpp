@@ -6,6 +6,7 @@
 #pragma once
 
 #include "longhaul/base/id.hpp"
+#include "longhaul/lifecycle/attempt_digest.hpp"
 #include "longhaul/lifecycle/function_spec.hpp"
 #include "longhaul/lifecycle/invocation.hpp"
 #include "longhaul/wire/json.hpp"
@@ -20,7 +21,6 @@ namespace longhaul::wire {
 
 inline constexpr int kProto = 1;
 inline constexpr std::size_t kBatchMax = 500;
-inline constexpr std::size_t kSnapshotMax = 20'000;  // entries of one StatusAnswer
 
 // What encoders cut longer texts to and decoders refuse more than, in bytes.
 inline constexpr std::size_t kMessageMax = 16u << 10;
@@ -100,7 +100,8 @@ struct StatusEntry {
     std::uint64_t version = 0;
     Rank rank = Rank::queued;
 
-    // Where rank is ended. `lost` means: the runtime agent is provably gone.
+    // Where rank is ended. `lost` means: the runtime agent is provably gone, or it was made to stop
+    // the run for its host's sake; `message` has the evidence.
     std::optional<AttemptOutcome> outcome;
     std::optional<FailureReason> reason;
     std::string message;     // for a person: the error's text, the evidence
@@ -124,8 +125,10 @@ struct StatusEntry {
 
 struct HostCapacity {
     std::uint32_t memory_mb = 0;
-    std::uint32_t cpu_millis = 0;
+    std::uint32_t cpu_millis = 0;  // 0 = not limited
     std::uint32_t instances_max = 0;
+
+    friend bool operator==(const HostCapacity&, const HostCapacity&) = default;
 };
 
 struct LoadedInstances {
@@ -133,6 +136,8 @@ struct LoadedInstances {
     FunctionName function;
     Digest package;
     std::uint32_t idle = 0;
+
+    friend bool operator==(const LoadedInstances&, const LoadedInstances&) = default;
 };
 
 // What a host says of itself every 2 s and on change.
@@ -147,6 +152,11 @@ struct HostAnnouncement {
     std::vector<LoadedInstances> loaded;
     std::vector<Digest> packages;
     bool draining = false;
+    // Of every attempt that the host answers for: assigned, running, ended and not acknowledged.
+    // Now and then (every 30 s), as of last_seq.
+    std::optional<AttemptDigest> digest{};
+
+    friend bool operator==(const HostAnnouncement&, const HostAnnouncement&) = default;
 };
 
 // POST status_service /v1/reports. Empty entries: the announcement alone.
@@ -158,30 +168,46 @@ struct Report {
     std::vector<std::string> skipped{};
 };
 
+// What is asked of the host beside, in JSON the member "orders".
 struct ReportAnswer {
     std::uint64_t accepted_seq = 0;
-    bool snapshot_please = false;
+    bool snapshot_please = false;      // order: report everything again
     std::vector<std::string> refused;  // "entry 3: …"
+    std::optional<bool> drain{};       // order: take no more work, or take work again
+    // Order: a greater epoch was heard of this host; nothing was taken in. A host that was never
+    // heard under its own goes on with one above this; any other was superseded. 0 = none.
+    Epoch epoch_floor = 0;
 };
 
 // What the status service publishes on longhaul.v1.status.{partition}.
 struct StatusBatch {
     HostId host;
     Epoch epoch = 0;
-    std::uint64_t prev_seq = 0;  // last sent to that partition; 0 = unknown: look up
+    std::optional<std::uint64_t> prev_seq;  // last sent to that partition; none = look up
     std::uint64_t last_seq = 0;
     std::vector<StatusEntry> entries;
 };
 
-// POST host_agent /v1/status:batch.
+struct SeqPoint {
+    Epoch epoch = 0;
+    std::uint64_t seq = 0;
+};
+
+// POST host_agent /v1/status:batch: one of four questions.
 struct StatusQuery {
-    std::vector<AttemptKey> keys;  // at most kBatchMax
-    bool snapshot = false;         // or everything
+    std::vector<AttemptKey> keys;       // these, at most kBatchMax
+    bool snapshot = false;              // or everything, by pages in the order of keys
+    std::optional<AttemptKey> after{};  // with snapshot: the page that begins after this key
+    std::optional<SeqPoint> since{};    // or what changed since, oldest first
+    bool digest = false;                // or the digest alone
     // Empty, or one for each key: the instance under whose lease it may run ("" = none), which is
     // heard before the key counts as unknown.
     std::vector<InstanceId> instances{};
 };
 
+// At most kBatchMax entries. `more`: the next page begins after the last entry's key (snapshot), or
+// since last_seq (delta: there it is the last entry's). A page of a snapshot names everything that
+// the host answers for in its range of keys.
 struct StatusAnswer {
     HostId host;
     Epoch epoch = 0;
@@ -189,9 +215,13 @@ struct StatusAnswer {
     bool complete = false;  // every journalled instance was found or proven dead
     std::vector<StatusEntry> entries;
     std::vector<AttemptKey> unknown;  // asked for, never seen or forgotten after an ack
+    bool more = false;
+    std::optional<AttemptDigest> digest{};  // where it was asked for
 };
 
-enum class KillMode : std::uint8_t { cancel = 1, kill = 2, timeout = 3, fence = 4 };
+// `drain` is the host's own, to its runtime agents: no stop of the gateway's. An attempt that ends
+// by it is lost to its host.
+enum class KillMode : std::uint8_t { cancel = 1, kill = 2, timeout = 3, fence = 4, drain = 5 };
 
 // POST host_agent /v1/kill:batch. Of an attempt that the host does not know: a journalled fence.
 struct KillOrder {
@@ -200,6 +230,7 @@ struct KillOrder {
     Token token;
     KillMode mode = KillMode::kill;
     std::int64_t grace_ms = 0;
+    std::string reason{};  // of `drain`: the evidence, for a person
     InstanceId instance{};  // that it was sent to, where the sender knows one
 };
 

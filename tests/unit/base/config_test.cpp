@@ -136,3 +136,38 @@ TEST_CASE("sizes are read and written") {
     CHECK(format_bytes(1ull << 40) == "1TiB");
     CHECK(format_bytes(1500) == "1500");
 }
+
+TEST_CASE("addresses are numeric, and loopback is known by them") {
+    for (const char* good :
+         {"127.0.0.1:0", "[::1]:7070", "localhost:1", "0.0.0.0:65535", "unix:/run/x.sock"}) {
+        INFO(good);
+        CHECK(check_address(good));
+    }
+    for (const char* bad : {"", "7070", ":7070", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+                            "example.org:80", "127.0.0.1:1x", "unix:"}) {
+        INFO(bad);
+        CHECK_FALSE(check_address(bad));
+    }
+    for (const char* own : {"127.0.0.1:1", "127.9.9.9:1", "localhost:1", "[::1]:1", "unix:/x"})
+        CHECK(is_loopback(own));
+    for (const char* open : {"0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[2001:db8::1]:1"})
+        CHECK_FALSE(is_loopback(open));
+}
+
+TEST_CASE("what was read is known with its bounds, default and origin") {
+    ConfigDocument document;
+    document.override_with("queue.max", "7", "--set queue.max");
+    Settings settings;
+    ConfigReader reader(document);
+    reader.integer("queue.max", settings.queue_max, 1, 1'000'000, "invocations");
+    reader.duration("queue.grace", settings.grace, 1s, 1h);
+    REQUIRE(reader.finish());
+    REQUIRE(reader.settings().size() == 2);
+    const ConfigReader::Setting& given = reader.settings()[0];
+    CHECK(given.value == "7");
+    CHECK(given.initial == "100");
+    CHECK(given.bounds == "1 … 1,000,000 invocations");
+    CHECK(given.origin == "--set queue.max");
+    CHECK(reader.settings()[1].value == "\"10s\"");
+    CHECK(reader.settings()[1].origin.empty());
+}

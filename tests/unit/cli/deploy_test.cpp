@@ -75,8 +75,25 @@ TEST_CASE("all problems of a function.toml are told at once, with file and line"
         CHECK(contains(text, part));
 }
 
+TEST_CASE("a function.toml may be of any mode and runtime") {
+    const auto server = parse_manifest(
+        "name=\"s\"\nmode=\"http\"\ncommand=[\"./serve\"]\n"
+        "[http]\npath=\"/run\"\nready_path=\"/ready\"\n",
+        "f", std::nullopt);
+    REQUIRE(server);
+    CHECK(*server->document["http"]["path"].as_string() == "/run");
+    CHECK(*server->document["http"]["ready_path"].as_string() == "/ready");
+    CHECK(parse_manifest("name=\"n\"\nmode=\"handler\"\nruntime=\"node\"\nhandler=\"a.b\"\n", "f",
+                         std::nullopt));
+    CHECK(parse_manifest("name=\"c\"\nmode=\"handler\"\nruntime=\"custom\"\ncommand=[\"x\"]\n", "f",
+                         std::nullopt));
+    const auto text = problems_of("name=\"a\"\nmode=\"http\"\nhandler=\"a.b\"\n");
+    CHECK(contains(text, "command"));
+    CHECK(contains(text, "handler"));
+    CHECK(contains(problems_of("name=\"a\"\ncommand=[\"x\"]\n[http]\npath=\"/\"\n"), "http.path"));
+}
+
 TEST_CASE("what a later version brings is refused by name") {
-    CHECK(contains(problems_of("name=\"a\"\nmode=\"http\"\n"), "not available"));
     const auto text = problems_of(
         "name=\"a\"\ncommand=[\"x\"]\nreserved=1\ncallbacks=[\"http://x\"]\n"
         "[retry]\nmax_attempts=3\n");

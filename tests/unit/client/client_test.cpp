@@ -125,6 +125,117 @@ TEST_CASE("nobody at the address: the error says what to check") {
     CHECK(status.error().message.find("longhaul dev") != std::string::npos);
 }
 
+TEST_CASE("an error names the address and who gave it") {
+    ClientOptions options = Fixture::options();
+    options.server_named_by = "from LONGHAUL_SERVER";
+    FakePeer peer;
+    FakeAnswer fake;
+    fake.error = make_error(Errc::timed_out, "none within 15s");
+    peer.answers.push_back(std::move(fake));
+    Client client(peer, options);
+    Fixture f;
+    auto status = f.run(client.get(InvocationId{"i1"}));
+    REQUIRE_FALSE(status);
+    CHECK(status.error().code == Errc::timed_out);
+    CHECK(status.error().message ==
+          "no answer from longhaul at http://here:1 (from LONGHAUL_SERVER): none within 15s");
+}
+
+TEST_CASE("what is no longhaul is told apart from one that refuses") {
+    Fixture f;
+    f.answer(404, "<html>nothing here</html>");
+    f.answer(200, "<html>welcome</html>");
+    f.answer(404, R"({"type":"https://longhaul.dev/problems/unknown-route","status":404,
+                      "detail":"there is nothing at /v1/invocations"})");
+    FakeAnswer garbage;
+    garbage.error = make_error(Errc::unavailable, "a malformed answer", "malformed-answer");
+    f.peer.answers.push_back(std::move(garbage));
+    for (int n = 0; n < 4; ++n) {
+        auto status = f.run(f.client.get(InvocationId{"i1"}));
+        REQUIRE_FALSE(status);
+        INFO(status.error().message);
+        CHECK(status.error().code == Errc::unreachable);
+        CHECK(status.error().type == "not-longhaul");
+        CHECK(status.error().message.find("http://here:1") != std::string::npos);
+    }
+    // A proxy says so while its longhaul is away: that may pass.
+    f.answer(502, "<html>bad gateway</html>");
+    CHECK(f.run(f.client.get(InvocationId{"i1"})).error().code == Errc::unavailable);
+}
+
+TEST_CASE("a server that has answered is waited for, a stranger is not") {
+    Fixture f;
+    const auto always = [](const InvocationStatus&) { return true; };
+    f.fail(Errc::unreachable);
+    CHECK_FALSE(f.run(f.client.wait(InvocationId{"i1"}, std::chrono::seconds(1), always)));
+    f.answer(202, kQueued);
+    REQUIRE(f.run(f.client.submit(submit_of("f"))));
+    f.fail(Errc::unreachable);
+    f.answer(200, kDone);
+    auto ended = f.run(f.client.wait(InvocationId{"i1"}, std::chrono::seconds(1), always));
+    REQUIRE(ended);
+    CHECK(ended->state == State::succeeded);
+}
+
+TEST_CASE("a result that cannot be had for a moment is had later, one that broke off is not") {
+    Fixture f;
+    f.answer(202, kQueued);
+    REQUIRE(f.run(f.client.submit(submit_of("f"))));
+    std::string bytes;
+    const ByteSink sink = [&](std::string_view piece) {
+        bytes += piece;
+        return Result<void>();
+    };
+    f.fail(Errc::unreachable);
+    f.stream({"ab"}, false);
+    REQUIRE(f.run(f.client.result(InvocationId{"i1"}, sink)));
+    CHECK(bytes == "ab");
+    f.stream({"cd"}, true);
+    CHECK_FALSE(f.run(f.client.result(InvocationId{"i1"}, sink)));
+    CHECK(bytes == "abcd");
+}
+
+TEST_CASE("a drain is asked for in the caller's words and told as it stands") {
+    Fixture f;
+    f.answer(200, R"({"host":"h1","draining":true,"drained":false,
+                      "drain_by":"2026-11-23T12:00:00.000Z","reason":"disk","blocking":[
+                      {"invocation":"i1","attempt":2,"function":"f","state":"running",
+                       "since":"2026-11-23T11:00:00.000Z","until":null}]})");
+    DrainRequest request;
+    request.host = HostId{"h1"};
+    request.by = "10m";
+    request.reason = "disk";
+    auto drain = f.run(f.client.drain(std::move(request)));
+    REQUIRE(drain);
+    CHECK(f.peer.asked.at(0).line == "POST /v1/hosts/h1/drain");
+    CHECK(f.peer.asked.at(0).body == R"({"drain":true,"drain_by":"10m","reason":"disk"})");
+    CHECK(drain->draining);
+    CHECK_FALSE(drain->drained);
+    CHECK(drain->drain_by.has_value());
+    REQUIRE(drain->blocking.size() == 1);
+    CHECK(drain->blocking[0].attempt == 2);
+    CHECK(drain->blocking[0].since.has_value());
+    CHECK_FALSE(drain->blocking[0].until.has_value());
+}
+
+TEST_CASE("instances are told with what keeps them busy, and hosts that did not answer") {
+    Fixture f;
+    f.answer(200, R"({"instances":[
+        {"instance":"x","host":"h","state":"taken","function":"f","tenant":"t","version":"v",
+         "busy_with":{"invocation":"i1","attempt":3},"memory_mb":64,"idle_since":null},
+        {"instance":"y","host":"h","state":"starting","function":null,"busy_with":null}],
+        "unreachable":["gone"]})");
+    auto list = f.run(f.client.list_instances());
+    REQUIRE(list);
+    REQUIRE(list->instances.size() == 2);
+    CHECK(list->instances[0].invocation == "i1");
+    CHECK(list->instances[0].attempt == 3);
+    CHECK(list->instances[0].memory_mb == 64);
+    CHECK(list->instances[1].function.empty());
+    CHECK(list->instances[1].invocation.empty());
+    CHECK(list->unreachable == std::vector<std::string>{"gone"});
+}
+
 TEST_CASE("a problem document is the error, with its type") {
     Fixture f;
     f.answer(404, R"({"type":"https://longhaul.dev/problems/unknown-function","title":"t",

@@ -1,6 +1,7 @@
 #include "gateway/ledger/record_codec.hpp"
 
 #include "gateway/ledger/bytes.hpp"
+#include "gateway/ledger/view_rows.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/gateway/record_golden.hpp"
 #include "tests/unit/gateway/record_maker.hpp"
@@ -31,7 +32,7 @@ std::string edited(std::string bytes, std::size_t at, char value) {
 
 }  // namespace
 
-TEST_CASE("every kind of record has the bytes that version 1 gave it") {
+TEST_CASE("every kind of record has the bytes that version 2 gave it") {
     const std::vector<Record> records = test::sample_records();
     REQUIRE(records.size() == std::variant_size_v<Record>);
     REQUIRE(std::size(test::kGoldenRecords) == records.size());
@@ -39,6 +40,34 @@ TEST_CASE("every kind of record has the bytes that version 1 gave it") {
         REQUIRE(records[i].index() == i);
         CHECK(test::to_hex_text(encode_record(records[i])) == test::kGoldenRecords[i]);
     }
+}
+
+TEST_CASE("every kind of record is read from the bytes of version 1") {
+    const std::vector<Record> records = test::sample_records();
+    REQUIRE(std::size(test::kGoldenRecordsOfVersion1) == records.size());
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        const auto decoded = decode_record(test::from_hex_text(test::kGoldenRecordsOfVersion1[i]));
+        REQUIRE(decoded);
+        CHECK(test::same(*decoded, records[i]));
+    }
+}
+
+TEST_CASE("a function's row is read as version 1 wrote it, and as version 2 does") {
+    constexpr std::size_t kVersionAndKind = 2;
+    constexpr std::size_t kTime = 8;  // at the end of the record, and of the row
+    const std::string record = test::from_hex_text(test::kGoldenRecordsOfVersion1[1]);
+    const std::string fields =
+        record.substr(kVersionAndKind, record.size() - kVersionAndKind - kTime);
+    const std::string row = fields + '\1' + record.substr(record.size() - kTime);
+    const auto old = rows::decode_function(row);
+    REQUIRE(old);
+    CHECK(old->tenant.text == "default");
+    CHECK(*old->current == *std::get<FunctionPutRecord>(test::sample_records()[1]).function);
+    CHECK(old->paused);
+    const auto written = rows::decode_function(rows::encode_function(*old));
+    REQUIRE(written);
+    CHECK(*written->current == *old->current);
+    CHECK(rows::decode_function(std::string{'\0', '\3'} + row).error().code == Errc::unsupported);
 }
 
 TEST_CASE("any record reads back as it was written") {
@@ -102,7 +131,7 @@ TEST_CASE("bytes of chance are an error or a record, never a crash") {
         std::string bytes(random.below(80), '\0');
         for (char& byte : bytes) byte = static_cast<char>(random.next() >> (random.below(9)));
         if (bytes.size() > 1) {
-            bytes[0] = 1;
+            bytes[0] = 2;
             bytes[1] = static_cast<char>(1 + random.below(14));
         }
         require_error_or_exact(bytes);
@@ -111,10 +140,10 @@ TEST_CASE("bytes of chance are an error or a record, never a crash") {
 
 TEST_CASE("a newer version or kind is refused by name") {
     const std::string bytes = encode_record(LimitsPutRecord{});
-    const Result<Record> newer = decode_record(edited(bytes, 0, 2));
+    const Result<Record> newer = decode_record(edited(bytes, 0, 3));
     REQUIRE(newer.has_error());
     CHECK(newer.error().code == Errc::unsupported);
-    CHECK(newer.error().message.find("version 2") != std::string::npos);
+    CHECK(newer.error().message.find("version 3") != std::string::npos);
     const Result<Record> other = decode_record(edited(bytes, 1, 15));
     REQUIRE(other.has_error());
     CHECK(other.error().code == Errc::unsupported);
@@ -129,8 +158,8 @@ TEST_CASE("a newer version or kind is refused by name") {
 
 TEST_CASE("numbers keep their extremes and have one encoding") {
     ByteWriter out;
-    for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128},
-                                      std::uint64_t{UINT64_MAX}})
+    for (const std::uint64_t value :
+         {std::uint64_t{0}, std::uint64_t{127}, std::uint64_t{128}, std::uint64_t{UINT64_MAX}})
         out.varint(value);
     for (const std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, INT64_MAX, INT64_MIN})
         out.signed_varint(value);

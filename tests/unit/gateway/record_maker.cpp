@@ -246,6 +246,7 @@ FunctionSpec random_function(SeededRandom& random) {
     spec.body_max = random_number(random);
     spec.result_max = random_number(random);
     spec.result_is_file = random.chance(0.5);
+    spec.http = {random_text(random), random_text(random)};
     return spec;
 }
 
@@ -260,6 +261,7 @@ Invocation random_invocation(SeededRandom& random) {
                           .deadline = maybe(random, random_time),
                           .labels = random_pairs(random),
                           .traceparent = random_text(random),
+                          .headers = random_pairs(random),
                           .idempotency_key = random_text(random),
                           .fingerprint = random_text(random)};
     invocation.created_at = random_time(random);
@@ -387,6 +389,14 @@ std::string to_hex_text(const std::string& bytes) {
         text += kDigits[static_cast<unsigned char>(byte) & 15];
     }
     return text;
+}
+
+std::string from_hex_text(std::string_view text) {
+    const auto value = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+        bytes += static_cast<char>(value(text[i]) * 16 + value(text[i + 1]));
+    return bytes;
 }
 
 }  // namespace longhaul::test

@@ -24,5 +24,6 @@ inline constexpr TimePoint kSampleTime{std::chrono::seconds{1'800'000'000}};
 [[nodiscard]] bool same(const Record& left, const Record& right);
 
 [[nodiscard]] std::string to_hex_text(const std::string& bytes);
+[[nodiscard]] std::string from_hex_text(std::string_view text);
 
 }  // namespace longhaul::test

@@ -81,7 +81,7 @@ TEST_CASE("a refused attempt goes back to its place in the line") {
     const InvocationId first = bed.submit();
     const InvocationId second = bed.submit();
     const Token token = bed.of(first).current()->token;
-    bed.refused(first);
+    bed.refused(first, RouteFailure::unreachable);
     CHECK(bed.state(first) == State::queued);
     CHECK(bed.state(second) == State::queued);
     CHECK(bed.wait(first).position == 1U);
@@ -237,12 +237,11 @@ TEST_CASE("a result that lies on its host is copied, and only then it has ended"
     CHECK(bed.said<AckEffect>());
 }
 
-TEST_CASE("no timer fires and no stop counts once an end was reported") {
+TEST_CASE("no timer fires once an end was reported") {
     RunningBed bed;
     bed.ended(bed.id, success_with_remote(1000));
     bed.host("h1");
     bed.tick(seconds(9));
-    bed.cancel(bed.id).value();
     CHECK(bed.nothing_changed());
     for (int hour = 0; hour < 40; ++hour) {
         bed.now += hours(1);
@@ -282,6 +281,33 @@ TEST_CASE("a result that cannot be had is lost, by fault of the platform") {
     CHECK(bed.of(bed.id).failure->reason == FailureReason::result_lost);
     CHECK(bed.of(bed.id).failure->fault == Fault::platform);
     CHECK_FALSE(bed.of(bed.id).result);
+}
+
+TEST_CASE("the progress that comes with the end is the last one") {
+    RunningBed bed;
+    bed.say(bed.id, Say{.progress = Progress{5, "begun", bed.now}});
+    Say end{.rank = kRankEnded, .end = end_with(AttemptOutcome::succeeded)};
+    end.progress = Progress{100, "all of it", bed.now};
+    bed.say(bed.id, end);
+    CHECK(bed.of(bed.id).progress->percent == 100);
+}
+
+TEST_CASE("a failed run keeps its result, and its own reason where the result is lost") {
+    for (const bool copied : {true, false}) {
+        RunningBed bed;
+        ReportedEnd end = success_with_remote(1000);
+        end.outcome = AttemptOutcome::failed;
+        end.reason = FailureReason::error;
+        end.message = "the server answered with status 500";
+        bed.ended(bed.id, end);
+        if (copied)
+            bed.result_copied(bed.id, remote(1000));
+        else
+            bed.result_copied(bed.id, make_error(Errc::unavailable, "the host is silent"));
+        CHECK(bed.state(bed.id) == State::failed);
+        CHECK(bed.of(bed.id).failure->reason == FailureReason::error);
+        CHECK(bed.of(bed.id).result.has_value() == copied);
+    }
 }
 
 TEST_CASE("a result beyond result_max is not fetched, and the function's fault") {

@@ -114,6 +114,7 @@ AttemptReport Bed::report_of(const InvocationId& id, const Say& what) const {
     report.rank = what.rank;
     report.started_at = what.started_at;
     report.end = what.end;
+    report.progress = what.progress;
     return report;
 }
 

@@ -42,6 +42,7 @@ struct Say {
     std::string token{};        // "" = the right one
     std::optional<TimePoint> started_at{};
     std::optional<ReportedEnd> end{};
+    std::optional<Progress> progress{};
 };
 
 class Bed {

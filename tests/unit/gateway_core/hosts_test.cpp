@@ -32,7 +32,7 @@ TEST_CASE("an announcement heals what was suspect, and asks") {
     bed.host("h1");
     CHECK_FALSE(bed.of(bed.id).suspect);
     REQUIRE(bed.effects<AskEffect>().size() == 1);
-    CHECK(bed.effects<AskEffect>()[0].attempts.size() == 1);
+    CHECK(bed.scheduler->question(HostId{"h1"})->kind == Question::snapshot);
 }
 
 TEST_CASE("a batch of status heals what was suspect") {
@@ -158,6 +158,15 @@ TEST_CASE("a question that could not be asked is asked again") {
     CHECK(bed.said<AskEffect>());
 }
 
+TEST_CASE("after news may have been missed every host with attempts is asked, and no other") {
+    HostBed bed;
+    bed.host("h2");
+    bed.step([&] { bed.scheduler->ask_all(bed.now, bed.out); });
+    REQUIRE(bed.effects<AskEffect>().size() == 1);
+    CHECK(bed.effects<AskEffect>()[0].host == HostId{"h1"});
+    CHECK(bed.nothing_changed());
+}
+
 TEST_CASE("a stop that a restarted host does not know is sent again, as a fence") {
     HostBed bed;
     REQUIRE(bed.cancel(bed.id));
@@ -168,6 +177,122 @@ TEST_CASE("a stop that a restarted host does not know is sent again, as a fence"
     REQUIRE(bed.effects<StopEffect>().size() == 1);
     bed.stop_was_fence(bed.id);
     CHECK(bed.state(bed.id) == State::cancelled);
+}
+
+TEST_CASE("a digest that differs twice makes the host tell everything, one that agrees nothing") {
+    HostBed bed;
+    const HostId h1{"h1"};
+    bed.answer("h1", 1, true, {bed.report_of(bed.id, Say{})}, {});
+    REQUIRE_FALSE(bed.scheduler->question(h1));
+    HostNews news = bed.scheduler->hosts().find(h1)->news;
+    news.digest.emplace().add(bed.id, 1, kRankRunning);
+    bed.announce(news);
+    CHECK_FALSE(bed.said<AskEffect>());
+    const AttemptDigest agrees = *news.digest;
+    news.digest->add(InvocationId{"something else"}, 1, kRankEnded);
+    for (const bool still_differs : {false, true}) {
+        bed.announce(news);
+        CHECK_FALSE(bed.said<AskEffect>());  // it may be on its way
+        bed.tick(seconds(2));
+        REQUIRE(bed.said<AskEffect>());
+        REQUIRE(bed.scheduler->question(h1)->kind == Question::digest);
+        HostAnswer answer;
+        answer.host = h1;
+        answer.epoch = 1;
+        answer.complete = true;
+        answer.asked = Question::digest;
+        answer.digest = still_differs ? *news.digest : agrees;
+        bed.step([&] { bed.scheduler->host_answered(bed.now, answer, bed.out); });
+        const auto next = bed.scheduler->question(h1);
+        CHECK(next.has_value() == still_differs);
+        if (next) CHECK(next->kind == Question::snapshot);
+    }
+}
+
+TEST_CASE("an end that nobody knows any more is acknowledged once the view agrees") {
+    HostBed bed;
+    bed.ended(bed.id);
+    REQUIRE(bed.effects<AckEffect>().size() == 1);
+    CHECK_FALSE(bed.effects<AckEffect>()[0].is_forgotten);
+    AttemptReport late = bed.report_of(bed.id, Say{.rank = kRankEnded, .attempt = 1});
+    late.end = end_with(AttemptOutcome::succeeded);
+    bed.step([&] { bed.scheduler->report(bed.now, late, bed.out); });
+    REQUIRE(bed.effects<AckEffect>().size() == 1);
+    CHECK_FALSE(bed.effects<AckEffect>()[0].is_forgotten);
+    bed.scheduler->forget(bed.id);
+    bed.step([&] { bed.scheduler->report(bed.now, late, bed.out); });
+    REQUIRE(bed.effects<AckEffect>().size() == 1);
+    CHECK(bed.effects<AckEffect>()[0].is_forgotten);
+    CHECK(bed.nothing_changed());
+}
+
+TEST_CASE("a restarted gateway asks every host for what it keeps, needed or not") {
+    HostBed bed;
+    bed.ended(bed.id);
+    bed.restart();
+    bed.host("h1");
+    REQUIRE(bed.effects<AskEffect>().size() == 1);
+    CHECK(bed.scheduler->question(HostId{"h1"})->kind == Question::snapshot);
+    AttemptReport kept = bed.report_of(bed.id, Say{.rank = kRankEnded, .attempt = 1});
+    kept.end = end_with(AttemptOutcome::succeeded);
+    bed.answer("h1", 1, true, {kept}, {});
+    CHECK(bed.effects<AckEffect>().size() == 1);
+}
+
+TEST_CASE("a fence that was not told comes first when its host is back, and work only after it") {
+    HostBed bed;
+    bed.silence(minutes(5));
+    REQUIRE(bed.state(bed.id) == State::failed);
+    const InvocationId waiting = bed.submit();
+    CHECK(bed.state(waiting) == State::queued);
+    bed.host("h1", 100, 2);
+    REQUIRE(bed.effects<StopEffect>().size() == 1);
+    CHECK(bed.effects<StopEffect>()[0].fence);
+    CHECK(bed.effects<StopEffect>()[0].id == bed.id);
+    CHECK(std::holds_alternative<StopEffect>(bed.out.effects.at(0)));
+    CHECK(bed.state(waiting) == State::queued);
+    CHECK(bed.wait(waiting).reason == WaitReason::no_capacity);
+    CHECK(bed.scheduler->owes_fence(HostId{"h1"}, bed.id, 1));
+    bed.step([&] { bed.scheduler->fence_told(bed.now, HostId{"h1"}, bed.id, 1, bed.out); });
+    CHECK(bed.state(waiting) == State::dispatching);
+    CHECK_FALSE(bed.scheduler->owes_fence(HostId{"h1"}, bed.id, 1));
+}
+
+TEST_CASE("a host that refused is avoided for that invocation alone") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    bed.host("h2");
+    const InvocationId id = bed.submit();
+    REQUIRE(bed.of(id).current()->host.text == "h1");
+    bed.refused(id, RouteFailure::refused);
+    CHECK(bed.state(id) == State::dispatching);  // at once, on the other one
+    CHECK(bed.of(id).current()->host.text == "h2");
+    const InvocationId other = bed.submit();
+    CHECK(bed.of(other).current()->host.text == "h1");
+    bed.refused(id, RouteFailure::refused);
+    CHECK(bed.state(id) == State::queued);
+    CHECK(bed.wait(id).reason == WaitReason::backoff);
+    const InvocationId third = bed.submit();
+    CHECK(bed.state(third) == State::dispatching);  // it lets others pass
+    CHECK(bed.wait(id).position == 1U);
+    CHECK(bed.scheduler->next_deadline() == bed.now + milliseconds(200));
+    bed.tick(milliseconds(200));
+    CHECK(bed.state(id) == State::dispatching);
+    CHECK(bed.of(id).current()->host.text == "h1");
+    CHECK(bed.of(id).route_tries == 2);
+}
+
+TEST_CASE("announcements that bring no room do not look at who waits") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1", 1);
+    bed.submit();
+    const InvocationId waiting = bed.submit();
+    bed.host("h1", 1, 1);
+    CHECK(bed.state(waiting) == State::queued);
+    bed.host("h1", 2);
+    CHECK(bed.state(waiting) == State::dispatching);
 }
 
 TEST_CASE("work goes to another host while one is silent") {
@@ -183,6 +308,49 @@ TEST_CASE("work goes to another host while one is silent") {
     CHECK(bed.of(waiting).current()->host == HostId{"h2"});
 }
 
+TEST_CASE("no slot is granted on a host while the order to drain is on its way") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    bed.step([&] { bed.scheduler->hold_host(HostId{"h1"}); });
+    const InvocationId waiting = bed.submit();
+    CHECK(bed.state(waiting) == State::queued);
+    CHECK(bed.wait(waiting).reason == WaitReason::no_capacity);
+    // News that left the host before it had the order.
+    bed.host("h1");
+    CHECK(bed.state(waiting) == State::queued);
+    bed.step([&] { bed.scheduler->drain_answered(bed.now, HostId{"h1"}, true, bed.out); });
+    CHECK(bed.state(waiting) == State::queued);
+    bed.step([&] { bed.scheduler->drain_answered(bed.now, HostId{"h1"}, false, bed.out); });
+    CHECK(bed.state(waiting) == State::dispatching);
+}
+
+TEST_CASE("a host that the order to drain did not reach gets work again") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    bed.step([&] { bed.scheduler->hold_host(HostId{"h1"}); });
+    const InvocationId waiting = bed.submit();
+    bed.step([&] { bed.scheduler->drain_answered(bed.now, HostId{"h1"}, {}, bed.out); });
+    CHECK(bed.state(waiting) == State::dispatching);
+}
+
+TEST_CASE("a run that the drain of its host stopped has failed as lost, with the evidence") {
+    HostBed bed;
+    ReportedEnd end;
+    end.outcome = AttemptOutcome::lost;
+    end.reason = FailureReason::lost;
+    end.message = "stopped by the drain of host h1";
+    end.tree_gone = true;
+    bed.ended(bed.id, end);
+    CHECK(bed.state(bed.id) == State::failed);
+    const auto& failure = bed.of(bed.id).failure;
+    REQUIRE(failure.has_value());
+    CHECK(failure->reason == FailureReason::lost);
+    CHECK(failure->fault == Fault::platform);
+    CHECK(failure->evidence == "stopped by the drain of host h1");
+}
+
 TEST_CASE("a host that moved is spoken to at its new address") {
     HostBed bed;
     HostNews news;
@@ -192,7 +360,8 @@ TEST_CASE("a host that moved is spoken to at its new address") {
     news.memory_mb = 1000;
     news.instances_max = 10;
     bed.announce(news);
-    CHECK(bed.effects<AskEffect>()[0].host_address == "elsewhere:1");
+    CHECK(bed.said<AskEffect>());
+    CHECK(bed.scheduler->question(HostId{"h1"})->address == "elsewhere:1");
     REQUIRE(bed.cancel(bed.id));
     CHECK(bed.effects<StopEffect>()[0].host_address == "elsewhere:1");
 }

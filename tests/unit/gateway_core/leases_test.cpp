@@ -11,6 +11,24 @@ struct LeaseBed : Bed {
     }
 
     // A run to its end, with which its host leases the instance.
+    // The runtime agent has answered the start; its host has said nothing.
+    void start_answered(const InvocationId& id) {
+        AttemptReport report = report_of(id, Say{.started_at = now});
+        report.instance = of(id).current()->instance;
+        step([&] { scheduler->started_under_lease(now, std::move(report), out); });
+    }
+
+    // The host names nothing of ours.
+    void answer_snapshot(const std::string& name, Epoch epoch) {
+        HostAnswer answer;
+        answer.host = HostId{name};
+        answer.epoch = epoch;
+        answer.complete = true;
+        answer.asked_at = now;
+        answer.asked = Question::snapshot;
+        step([&] { scheduler->host_answered(now, answer, out); });
+    }
+
     InvocationId run_and_lease(const std::string& instance, Duration left = seconds(10)) {
         const InvocationId id = submit();
         started(id);
@@ -150,8 +168,11 @@ TEST_CASE("stops, fences and questions name the instance that the run was sent t
     }
     SECTION("a question") {
         bed.host("h1", 100, 2);
-        REQUIRE(bed.effects<AskEffect>().size() == 1);
-        CHECK(bed.effects<AskEffect>()[0].instances == std::vector<InstanceId>{InstanceId{"i1"}});
+        bed.answer_snapshot("h1", 2);
+        const auto question = bed.scheduler->question(HostId{"h1"});
+        REQUIRE(question);
+        CHECK(question->kind == Question::named);
+        CHECK(question->instances == std::vector<InstanceId>{InstanceId{"i1"}});
     }
     SECTION("a fence") {
         bed.silence(minutes(6));
@@ -172,6 +193,7 @@ TEST_CASE("a start under a lease is no evidence before it was answered") {
     answer.epoch = 1;
     answer.complete = true;
     answer.asked_at = before;
+    answer.asked = Question::named;
     answer.unknown.emplace_back(id, bed.attempt(id));
     bed.step([&] { bed.scheduler->host_answered(bed.now, answer, bed.out); });
     CHECK(bed.state(id) == State::running);
@@ -179,6 +201,51 @@ TEST_CASE("a start under a lease is no evidence before it was answered") {
     CHECK(bed.said<AskEffect>());
     bed.answer("h1", 1, true, {}, {id});
     CHECK(bed.state(id) == State::failed);
+}
+
+TEST_CASE("an instance that died after its answer, before its host heard, is found out") {
+    LeaseBed bed;
+    bed.answer_snapshot("h1", 1);
+    bed.run_and_lease("i1");
+    const InvocationId id = bed.submit();
+    REQUIRE(bed.start().lease);
+    bed.start_answered(id);
+    CHECK(bed.state(id) == State::running);
+    bed.tick(bed.limits.ask_again);
+    REQUIRE(bed.effects<AskEffect>().size() == 1);
+    const auto question = bed.scheduler->question(HostId{"h1"});
+    REQUIRE(question);
+    CHECK(question->kind == Question::named);
+    CHECK(question->names == std::vector<AttemptName>{{id, bed.attempt(id)}});
+    CHECK(question->instances == std::vector<InstanceId>{InstanceId{"i1"}});
+    HostAnswer answer;
+    answer.host = HostId{"h1"};
+    answer.epoch = 1;
+    answer.complete = true;
+    answer.asked_at = bed.now;
+    answer.asked = Question::named;
+    answer.unknown = question->names;
+    bed.step([&] { bed.scheduler->host_answered(bed.now, answer, bed.out); });
+    CHECK(bed.state(id) == State::failed);
+    CHECK_FALSE(bed.scheduler->question(HostId{"h1"}));
+}
+
+TEST_CASE("a host that tells of a start under a lease in time is not asked") {
+    LeaseBed bed;
+    bed.answer_snapshot("h1", 1);
+    bed.run_and_lease("i1");
+    const InvocationId id = bed.submit();
+    SECTION("after the runtime agent") {
+        bed.start_answered(id);
+        bed.started(id);
+    }
+    SECTION("before it") {
+        bed.started(id);
+        bed.start_answered(id);
+    }
+    bed.tick(bed.limits.ask_again);
+    CHECK_FALSE(bed.said<AskEffect>());
+    CHECK_FALSE(bed.scheduler->question(HostId{"h1"}));
 }
 
 TEST_CASE("after a restart an attempt under a lease is sent again, naming its instance") {

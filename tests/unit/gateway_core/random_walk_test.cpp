@@ -138,6 +138,13 @@ private:
         if (random_.chance(0.2)) ++epochs_[name];
         const Epoch epoch = 1 + epochs_[name] - (random_.chance(0.05) && epochs_[name] > 0 ? 1 : 0);
         bed_.host(name, static_cast<std::uint32_t>(random_.below(5)), epoch, random_.below(20));
+        if (random_.chance(0.2)) return;
+        const auto fences = bed_.scheduler->hosts().find(HostId{name})->fences;
+        for (const auto& [attempt, owed] : fences)
+            bed_.step([&] {
+                bed_.scheduler->fence_told(bed_.now, HostId{name}, attempt.first, attempt.second,
+                                           bed_.out);
+            });
     }
 
     void host_answer() {
@@ -185,8 +192,10 @@ private:
 
     void batch() {
         bed_.step([&] {
-            bed_.scheduler->host_batch(bed_.now, HostId{any_host()}, 1 + random_.below(4),
-                                       random_.below(20), random_.below(20), bed_.out);
+            std::optional<std::uint64_t> before;
+            if (random_.chance(0.8)) before = random_.below(20);
+            bed_.scheduler->host_batch(bed_.now, HostId{any_host()}, 1 + random_.below(4), before,
+                                       random_.below(20), bed_.out);
         });
     }
 

@@ -66,7 +66,7 @@ TEST_CASE("a run that its host still has is adopted, untouched") {
     bed.restart();
     bed.host("h1");
     REQUIRE(bed.effects<AskEffect>().size() == 1);
-    CHECK(bed.effects<AskEffect>()[0].attempts.size() == 3);
+    CHECK(bed.scheduler->hosts().find(HostId{"h1"})->attempts.size() == 3);
     bed.answer("h1", 1, true, {bed.report_of(bed.running, Say{})}, {});
     CHECK(bed.state(bed.running) == State::running);
     CHECK_FALSE(bed.said<StopEffect>());

@@ -243,4 +243,32 @@ TEST_CASE("a cancel whose host never answers ends unconfirmed after host_grace")
     CHECK(bed.effects<StopEffect>()[0].fence);
 }
 
+TEST_CASE("a cancel while the result is copied is recorded, goes to no host, and the end stands") {
+    for (const bool copied : {true, false}) {
+        Bed bed;
+        bed.function("f");
+        bed.host("h1");
+        const InvocationId id = bed.submit();
+        bed.take_answered(id);
+        bed.started(id);
+        ReportedEnd end = end_with(AttemptOutcome::succeeded);
+        end.result_is_remote = true;
+        bed.ended(id, end);
+        REQUIRE(bed.state(id) == State::running);
+        REQUIRE(bed.cancel(id));
+        CHECK(bed.state(id) == State::stopping);
+        CHECK(bed.records<StopIntentRecord>().size() == 1);
+        CHECK_FALSE(bed.said<StopEffect>());
+        CHECK_FALSE(bed.scheduler->wants_stop(id, 1));
+        bed.tick(hours(1));
+        CHECK(bed.state(id) == State::stopping);
+        if (copied)
+            bed.result_copied(id, *end.result);
+        else
+            bed.result_copied(id, make_error(Errc::unavailable, "gone"));
+        CHECK(bed.state(id) == (copied ? State::succeeded : State::failed));
+        CHECK(bed.of(id).stop.cause == StopCause::cancel);
+    }
+}
+
 }  // namespace longhaul::gateway::test

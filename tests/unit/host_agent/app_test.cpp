@@ -1,4 +1,5 @@
 // The whole way with real runtime agents: LONGHAUL_RUNTIME_AGENT names the program.
+#include "longhaul/net/shutdown.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/unit/host_agent/house.hpp"
 
@@ -11,10 +12,10 @@ namespace longhaul::host_agent {
 namespace {
 
 // Without the program there is nothing to test here; the word is in the output.
-#define NEEDS_RUNTIME_AGENT()                                                              \
-    if (runtime_agent_path().empty()) {                                                    \
-        WARN("skipped: LONGHAUL_RUNTIME_AGENT does not name runtime_agent_ext");           \
-        return;                                                                            \
+#define NEEDS_RUNTIME_AGENT()                                                    \
+    if (runtime_agent_path().empty()) {                                          \
+        WARN("skipped: LONGHAUL_RUNTIME_AGENT does not name runtime_agent_ext"); \
+        return;                                                                  \
     }
 
 std::string path_of(const wire::TakeRequest& request, const std::string& what) {
@@ -86,8 +87,7 @@ TEST_CASE("a large result is a file, served in ranges until it is acknowledged")
 
     const std::vector<wire::Ack> acks{{request.owner, request.key}};
     CHECK(house.host("POST", "/v1/ack:batch", wire::to_json(acks)).status == 200);
-    CHECK(house.until(
-        [&] { return house.host("GET", path_of(request, "result")).status == 404; }));
+    CHECK(house.until([&] { return house.host("GET", path_of(request, "result")).status == 404; }));
     // A take of it that comes late starts nothing.
     CHECK(house.host("POST", "/v1/instances:take", wire::to_json(request)).problem() == "fenced");
 }
@@ -280,12 +280,114 @@ TEST_CASE("no room is no-capacity, drain refuses, a later version's route says s
     (void)house.run(small);
 }
 
+boost::asio::awaitable<int> leaving(App& app, net::StopSignal& again, bool& over) {
+    co_await app.leave(again);
+    over = true;
+    co_return 0;
+}
+
+wire::Json drain_order(std::int64_t by_ms) {
+    wire::Json order = wire::Json::object();
+    order.set("drain_by_ms", by_ms);
+    order.set("reason", "a new disk");
+    return order;
+}
+
+TEST_CASE("a drain names what it waits for, and is over when that is gone, also over a restart") {
+    NEEDS_RUNTIME_AGENT();
+    House house;
+    const std::string go = house.folder / "go";
+    const auto request = House::shell("last", waits_for(go));
+    (void)house.run(request);
+    (void)house.wait_for(request.key, wire::Rank::running);
+    CHECK(house.host("POST", "/v1/drain", drain_order(3'600'000)).status == 200);
+    house.stop_host();
+    house.start_host();
+    CHECK(house.until([&] { return house.snapshot().complete; }));
+    const wire::Json drain = house.host("GET", "/v1/drain").json();
+    CHECK(*drain["draining"].as_bool());
+    CHECK_FALSE(*drain["drained"].as_bool());
+    CHECK(*drain["reason"].as_string() == "a new disk");
+    CHECK(drain["drain_by"].as_string() != nullptr);
+    REQUIRE(drain["blocking"].as_array()->size() == 1);
+    const wire::Json& blocking = (*drain["blocking"].as_array())[0];
+    CHECK(*blocking["invocation"].as_string() == "last");
+    CHECK(*blocking["function"].as_string() == "shell");
+    CHECK(*blocking["state"].as_string() == "running");
+    make_go(go);
+    (void)house.wait_for(request.key, wire::Rank::ended);
+    // Its end is not the gateway's yet: until then the host is needed.
+    CHECK_FALSE(*house.host("GET", "/v1/drain").json()["drained"].as_bool());
+    const std::vector<wire::Ack> acks{{request.owner, request.key}};
+    CHECK(house.host("POST", "/v1/ack:batch", wire::to_json(acks)).status == 200);
+    CHECK(house.until([&] { return *house.host("GET", "/v1/drain").json()["drained"].as_bool(); }));
+}
+
+TEST_CASE("what still runs at the drain's limit is stopped, and lost to its host") {
+    NEEDS_RUNTIME_AGENT();
+    House house;
+    const auto request = House::shell("late", "trap 'exit 0' TERM; while :; do sleep 0.02; done");
+    (void)house.run(request);
+    (void)house.wait_for(request.key, wire::Rank::running);
+    CHECK(house.host("POST", "/v1/drain", drain_order(0)).status == 200);
+    const wire::StatusEntry end = house.wait_for(request.key, wire::Rank::ended);
+    CHECK(end.outcome == AttemptOutcome::lost);
+    CHECK(end.reason == FailureReason::lost);
+    CHECK(end.stop_cause == StopCause::none);
+    CHECK(end.tree_gone);
+    INFO(end.message);
+    CHECK(end.message.find("drain of host " + house.app->host_id()) != std::string::npos);
+    CHECK(end.message.find("a new disk") != std::string::npos);
+    const Reply log = house.host("GET", path_of(request, "logs"));
+    CHECK(log.body.find("stopping: SIGTERM: stopped by the drain") != std::string::npos);
+}
+
+TEST_CASE(
+    "a host agent that is to drain before it stops waits for its runs, or for another signal") {
+    NEEDS_RUNTIME_AGENT();
+    House house;
+    house.stop_host();
+    house.config.drain_by = std::chrono::minutes(10);
+    house.start_host();
+    net::StopSignal signals(house.io.get_executor());
+    for (const bool impatient : {false, true}) {
+        const std::string go = house.folder / (impatient ? "go-2" : "go-1");
+        const auto request = House::shell(impatient ? "r2" : "r1", waits_for(go));
+        if (impatient) {
+            house.stop_host();  // leaving is for one life
+            house.start_host();
+        }
+        (void)house.run(request);
+        (void)house.wait_for(request.key, wire::Rank::running);
+        bool over = false;
+        boost::asio::co_spawn(house.io, leaving(*house.app, signals, over),
+                              [](std::exception_ptr, int) {});
+        CHECK(house.until([&] {
+            const auto other = House::shell("other", "true");
+            return house.host("POST", "/v1/instances:take", wire::to_json(other)).problem() ==
+                   "draining";
+        }));
+        CHECK_FALSE(over);
+        if (impatient) {
+            REQUIRE(::raise(SIGTERM) == 0);
+        } else {
+            make_go(go);
+            (void)house.wait_for(request.key, wire::Rank::ended);
+            const std::vector<wire::Ack> acks{{request.owner, request.key}};
+            CHECK(house.host("POST", "/v1/ack:batch", wire::to_json(acks)).status == 200);
+        }
+        CHECK(house.until([&] { return over; }));
+        if (impatient) make_go(go);
+    }
+}
+
 TEST_CASE("the internal listener needs the cluster's secret, and names bad members") {
     NEEDS_RUNTIME_AGENT();
     House house;
-    CHECK(house.call(house.app->address(), "GET", "/v1/state", "",
-                     {{"Authorization", "Bearer wrong"}})
-              .status == 401);
+    CHECK(
+        house
+            .call(house.app->address(), "GET", "/v1/state", "", {{"Authorization", "Bearer wrong"}})
+            .status == 401);
     CHECK(house.call(house.app->address(), "POST", "/v1/instances:take", "{\"proto\":1}").status ==
           400);
     CHECK(house.host("GET", "/v1/invocations/nobody/attempts/1/logs").problem() ==

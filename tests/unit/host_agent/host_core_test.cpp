@@ -182,6 +182,55 @@ TEST_CASE("news is accepted only with a greater rank and version, and numbered")
     CHECK(core.changes_after(core.last_seq(), 10).empty());
 }
 
+TEST_CASE("a step of a run is urgent, progress and usage are not") {
+    World world;
+    HostCore& core = world.core;
+    const InstanceId instance = world.serve(key("a"));
+    REQUIRE(core.observe(key("a"), instance, {kRankRunning, 2}));
+    CHECK(core.is_urgent_after(core.last_seq() - 1));
+    REQUIRE(core.observe(key("a"), instance, {kRankRunning, 3}));
+    CHECK_FALSE(core.is_urgent_after(core.last_seq() - 1));
+    REQUIRE(core.observe(key("a"), instance, {kRankRunning + 1, 4}));
+    CHECK(core.is_urgent_after(core.last_seq() - 1));
+    REQUIRE(world.end(key("a")));
+    CHECK(core.is_urgent_after(core.last_seq() - 1));
+    CHECK_FALSE(core.is_urgent_after(core.last_seq()));
+}
+
+TEST_CASE("an epoch that rises makes every run news again, and is recorded") {
+    World world;
+    (void)world.serve(key("a"));
+    REQUIRE(world.end(key("a")));
+    const std::uint64_t seen = world.core.last_seq();
+    const Epoch floor = world.core.epoch() + 5;
+    world.core.raise_epoch(floor, world.records);
+    CHECK(world.core.epoch() == floor + 1);
+    CHECK(world.core.changes_after(seen, 10).size() == 1);
+    const auto* begun = std::get_if<EpochBegun>(&world.records.back());
+    REQUIRE(begun != nullptr);
+    CHECK(begun->epoch == floor + 1);
+    world.core.check_invariants();
+}
+
+TEST_CASE("the digest counts what was answered, as it stands, until it is acknowledged") {
+    World world;
+    CHECK(world.core.digest() == AttemptDigest{});
+    (void)world.take(key("a"));
+    CHECK(world.core.digest() == AttemptDigest{});
+    const InstanceId instance = world.serve(key("b"), "g");
+    AttemptDigest expected;
+    expected.add(InvocationId{"b"}, 1, kRankDispatched);
+    CHECK(world.core.digest() == expected);
+    REQUIRE(world.core.observe(key("b"), instance, {kRankRunning, 2}));
+    CHECK(world.core.digest() != expected);
+    REQUIRE(world.end(key("b")));
+    expected = {};
+    expected.add(InvocationId{"b"}, 1, kRankEnded);
+    CHECK(world.core.digest() == expected);
+    REQUIRE(world.core.ack(world.now, key("b"), world.records));
+    CHECK(world.core.digest() == AttemptDigest{});
+}
+
 TEST_CASE("the first end stands until it is acknowledged, then a take of it is fenced") {
     World world;
     (void)world.serve(key("a"));
@@ -286,6 +335,99 @@ TEST_CASE("fences are bounded: the oldest goes first") {
     world.core.check_invariants();
     CHECK_FALSE(world.core.is_fenced(key("k0")));
     CHECK(world.core.is_fenced(key("k11")));
+}
+
+TEST_CASE("a draining host takes nothing new, but answers for what it has") {
+    World world;
+    (void)world.serve(key("a"));
+    world.core.begin_drain({.since = world.now}, world.records);
+    CHECK(world.take(key("b")).verdict == TakeVerdict::draining);
+    CHECK(world.take(key("a")).verdict == TakeVerdict::answered);
+    world.core.end_drain(world.records);
+    CHECK(world.core.drain() == nullptr);
+    CHECK(world.take(key("b")).verdict == TakeVerdict::start);
+}
+
+TEST_CASE("a draining host gives up idle instances at once, a busy one after its run") {
+    World world;
+    const InstanceId idle = world.serve(key("a"));
+    (void)world.end(key("a"));
+    const InstanceId busy = world.serve(key("b"), "g");
+    world.core.begin_drain({.since = world.now}, world.records);
+    CHECK(world.core.retire(world.now) == std::vector{idle});
+    (void)world.end(key("b"));
+    CHECK(world.core.retire(world.now) == std::vector{busy});
+}
+
+TEST_CASE(
+    "a host is drained when nothing runs, nothing is unacknowledged and no instance is left") {
+    World world;
+    const InstanceId instance = world.serve(key("a"));
+    world.core.begin_drain({.since = world.now}, world.records);
+    CHECK(world.core.blocking() == std::vector{key("a")});
+    (void)world.end(key("a"));
+    CHECK(world.core.blocking() == std::vector{key("a")});
+    CHECK(world.core.ack(world.now, key("a"), world.records));
+    CHECK(world.core.blocking().empty());
+    CHECK_FALSE(world.core.drained());
+    (void)world.core.retire(world.now);
+    (void)world.core.dead(instance, world.records);
+    CHECK(world.core.drained());
+}
+
+TEST_CASE("a drain with a limit names what still runs then, each run once") {
+    World world;
+    (void)world.serve(key("a"));
+    (void)world.serve(key("b"), "g");
+    (void)world.end(key("b"));
+    world.core.begin_drain({world.now + std::chrono::minutes(1), "", world.now}, world.records);
+    CHECK(world.core.drain_due(world.now).empty());
+    world.now += std::chrono::minutes(1);
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    CHECK(world.core.drain_due(world.now).empty());
+}
+
+TEST_CASE("a take that is under way when the drain's time is over is named until it is assigned") {
+    World world;
+    const TakeDecision taking = world.take(key("a"));
+    world.core.begin_drain({world.now, "", world.now}, world.records);
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    world.core.made(taking.instance, {{100, 1}, 0, "unix:/x", "secret"}, world.records);
+    world.core.loaded(taking.instance, World::code("f"), world.records);
+    REQUIRE(world.core.assigned(world.now, key("a"), "run", "127.0.0.1:1", world.records));
+    CHECK(world.core.drain_due(world.now) == std::vector{key("a")});
+    CHECK(world.core.drain_due(world.now).empty());
+}
+
+TEST_CASE("a drain outlives the host agent, by its records and by a snapshot") {
+    World world;
+    const DrainOrder order{world.now + std::chrono::minutes(1), "a new disk", world.now};
+    world.core.begin_drain(order, world.records);
+    for (const Records& records : {world.records, world.core.snapshot()}) {
+        HostCore next(World::limits());
+        for (const Record& record : records) next.apply(record);
+        REQUIRE(next.drain() != nullptr);
+        CHECK(*next.drain() == order);
+    }
+    world.core.end_drain(world.records);
+    HostCore next(World::limits());
+    for (const Record& record : world.records) next.apply(record);
+    CHECK(next.drain() == nullptr);
+}
+
+TEST_CASE("a host agent that leaves drains for the rest of its life only") {
+    World world;
+    world.core.leave({world.now + std::chrono::minutes(1), "stop", world.now});
+    REQUIRE(world.core.drain() != nullptr);
+    CHECK(world.take(key("a")).verdict == TakeVerdict::draining);
+    // The earlier of two limits counts.
+    world.core.begin_drain({.reason = "disk", .since = world.now}, world.records);
+    CHECK(world.core.drain()->reason == "stop");
+    HostCore next(World::limits());
+    for (const Record& record : world.core.snapshot()) next.apply(record);
+    REQUIRE(next.drain() != nullptr);
+    CHECK(next.drain()->reason == "disk");
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ std::vector<Record> samples() {
         Released{key},
         Ended{key, {5, 17}, at, true, "{\"a\":1}"},
         Acked{key, at},
+        DrainChanged{true, true, at, "a new disk", at},
         Leased{InstanceId{"i"}, {{4095, 7}, "run", at}},
         LeaseClosed{InstanceId{"i"}},
         LeaseLost{InstanceId{"i"}, at},

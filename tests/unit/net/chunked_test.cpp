@@ -51,4 +51,17 @@ TEST_CASE("extensions and trailers are dropped, within bounds, in responses") {
     CHECK(decode("5;\n\r\nhello\r\n0\r\n\r\n", 100, drop) == "!");
 }
 
+TEST_CASE("trailers are kept where they are asked for, and extensions refused all the same") {
+    const auto keep = ChunkDecoder::Extras::keep_trailers;
+    ChunkDecoder decoder(keep);
+    std::string out;
+    REQUIRE(decoder.feed("2\r\nok\r\n0\r\nX: y\r\nLong-Name:  z \r\n\r\n", out, 100));
+    CHECK(decoder.done());
+    CHECK(out == "ok");
+    CHECK(decoder.trailers() == "X: y\nLong-Name:  z \n");
+    CHECK(decode("5;a=b\r\nhello\r\n0\r\n\r\n", 100, keep) == "!");
+    CHECK(decode("0\r\nX: \n\r\n\r\n", 100, keep) == "!");
+    CHECK(decode("0\r\n" + std::string(300'000, 'x') + "\r\n\r\n", 100, keep) == "!");
+}
+
 }  // namespace longhaul::net::test

@@ -49,9 +49,7 @@ struct AgentBed::Parts {
     process::Reaper reaper;
 };
 
-std::string HttpAnswer::problem_type() const {
-    return wire::error_from_problem(status, body).type;
-}
+std::string HttpAnswer::problem_type() const { return wire::error_from_problem(status, body).type; }
 
 wire::StatusEntry HttpAnswer::entry() const {
     return wire::decode<wire::StatusEntry>(body).value();
@@ -88,10 +86,23 @@ void AgentBed::spawn_agent(const std::vector<std::string>& more_flags) {
     ::close(secret[1]);
     process::SpawnRequest request;
     request.trampoline = agent_program();
-    request.argv = {agent_program(),   "--instance",       "i1",           "--dir",
-                    folder / "i",      "--host-socket",    folder / "host", "--control-socket",
-                    folder / "c.sock", "--log-dir",        folder / "logs", "--store-dir",
-                    folder / "store",  "--secret-fd",      "3",            "--log-level", "debug"};
+    request.argv = {agent_program(),
+                    "--instance",
+                    "i1",
+                    "--dir",
+                    folder / "i",
+                    "--host-socket",
+                    folder / "host",
+                    "--control-socket",
+                    folder / "c.sock",
+                    "--log-dir",
+                    folder / "logs",
+                    "--store-dir",
+                    folder / "store",
+                    "--secret-fd",
+                    "3",
+                    "--log-level",
+                    "debug"};
     request.argv.insert(request.argv.end(), more_flags.begin(), more_flags.end());
     request.env = {"PATH=/usr/local/bin:/usr/bin:/bin"};
     if (const char* options = std::getenv("ASAN_OPTIONS"))
@@ -117,6 +128,21 @@ HttpAnswer AgentBed::load_python(const std::string& source, const std::string& h
     function.runtime = "python";
     function.handler = handler;
     std::ofstream(code_dir + "/app.py") << source;
+    return load();
+}
+
+HttpAnswer AgentBed::load_node(const std::string& source, const std::string& file) {
+    function.mode = FunctionMode::handler;
+    function.runtime = "node";
+    function.handler = "app.main";
+    std::ofstream(code_dir + "/" + file) << source;
+    return load();
+}
+
+HttpAnswer AgentBed::load_server(const std::string& source) {
+    function.mode = FunctionMode::http;
+    function.command = {"python3", "server.py"};
+    std::ofstream(code_dir + "/server.py") << source;
     return load();
 }
 
@@ -151,6 +177,7 @@ HttpAnswer AgentBed::start(const std::string& id, const std::string& body,
     add(headers::kGraceMs, std::to_string(options.grace_ms));
     add(headers::kContentType, options.content_type);
     add(headers::kBodySha256, options.sha256);
+    add(headers::kTraceparent, options.traceparent);
     add(headers::kHeaders, "{\"x-user\":\"me\"}");
     request.body = body;
     auto calling = call(last->data_address, std::move(request));

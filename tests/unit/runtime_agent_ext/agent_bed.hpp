@@ -35,6 +35,7 @@ struct StartOptions {
     std::int64_t grace_ms = 1'000;
     std::string content_type = "application/json";
     std::string sha256{};
+    std::string traceparent{};
 };
 
 class AgentBed {
@@ -46,6 +47,9 @@ public:
     HttpAnswer load_exec(std::vector<std::string> command);
     HttpAnswer load_shell(const std::string& script) { return load_exec({"sh", "-c", script}); }
     HttpAnswer load_python(const std::string& source, const std::string& handler = "app.main");
+    HttpAnswer load_node(const std::string& source, const std::string& file = "app.js");
+    // A Python program that is a server: see kServer of http_test.cpp.
+    HttpAnswer load_server(const std::string& source);
     HttpAnswer load();  // what `function` is now
 
     HttpAnswer assign(const std::string& id, AttemptNumber attempt = 1);

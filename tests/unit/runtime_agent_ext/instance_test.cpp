@@ -256,12 +256,71 @@ TEST_CASE("a drained agent ends once its run has ended and is kept") {
     Bed bed;
     bed.run("a");
     bed.actions.clear();
-    bed.instance.drain(bed.actions);
+    bed.instance.drain(bed.now, bed.actions);
     CHECK_FALSE(has(bed.actions, Action::exit));
     bed.end(true);
     CHECK_FALSE(has(bed.actions, Action::exit));
     bed.instance.kept({key("a")}, bed.actions);
     CHECK(has(bed.actions, Action::exit));
+}
+
+TEST_CASE("an assignment given before the drain may still start; a new one is refused") {
+    Bed bed;
+    REQUIRE(bed.assign("a"));
+    bed.instance.drain(bed.now, bed.actions);
+    CHECK_FALSE(has(bed.actions, Action::exit));
+    CHECK(bed.assign("b").error().type == "draining");
+    REQUIRE(bed.start("a").value());
+    bed.end(true);
+    bed.instance.kept({key("a")}, bed.actions);
+    CHECK(has(bed.actions, Action::exit));
+}
+
+TEST_CASE("a drained agent ends when the assignment that it waited for is fenced") {
+    Bed bed;
+    REQUIRE(bed.assign("a"));
+    bed.instance.drain(bed.now, bed.actions);
+    bed.actions.clear();
+    CHECK(bed.stop("a", StopMode::fence, Duration::zero()) == StopVerdict::fenced);
+    CHECK(has(bed.actions, Action::exit));
+}
+
+TEST_CASE("a run that is stopped for its host's sake is lost, with the evidence") {
+    Bed bed;
+    bed.run("a");
+    CHECK(bed.instance.stop(bed.now, key("a"), Token{"t"}, StopMode::host, seconds(5), bed.actions,
+                            "a new disk") == StopVerdict::stopping);
+    CHECK(has(bed.actions, Action::terminate));
+    bed.end(true);
+    bed.instance.tree_empty(bed.now, bed.actions);
+    const Run& run = *bed.instance.find(key("a"));
+    CHECK(run.outcome == AttemptOutcome::lost);
+    CHECK(run.end.reason == FailureReason::lost);
+    CHECK(run.end.message == "a new disk");
+    CHECK(run.stop_cause == StopCause::none);
+    CHECK(bed.instance.state() == InstanceState::broken);
+}
+
+TEST_CASE("a stop of the gateway's decides what a stop for the host's sake has begun") {
+    Bed bed;
+    bed.run("a");
+    (void)bed.stop("a", StopMode::host, seconds(5));
+    (void)bed.stop("a", StopMode::cancel, seconds(30));
+    bed.instance.tree_empty(bed.now, bed.actions);
+    CHECK(bed.instance.find(key("a"))->outcome == AttemptOutcome::cancelled);
+}
+
+TEST_CASE("an agent that is told twice to end stops its run, with the grace of its timeout") {
+    Bed bed;
+    bed.run("a");
+    bed.instance.drain(bed.now, bed.actions);
+    CHECK_FALSE(has(bed.actions, Action::terminate));
+    bed.instance.drain(bed.now, bed.actions);
+    CHECK(has(bed.actions, Action::terminate));
+    bed.advance(seconds(2));
+    CHECK(has(bed.actions, Action::kill_tree));
+    bed.instance.tree_killed(bed.now, true, true, bed.actions);
+    CHECK(bed.instance.find(key("a"))->outcome == AttemptOutcome::lost);
 }
 
 TEST_CASE("a destroy kills what runs, then ends the agent") {
@@ -348,13 +407,35 @@ TEST_CASE("a deadline before the time limit stops the run as a deadline") {
     CHECK(bed.run_of("a").end.reason == FailureReason::deadline);
 }
 
+TEST_CASE("the first progress of a run is told at once, the next ones wait for company") {
+    Bed bed;
+    bed.run("a");
+    bed.actions.clear();
+    bed.instance.progress(bed.now, 1, "one", bed.actions);
+    CHECK(has(bed.actions, Action::report_now));
+    bed.actions.clear();
+    bed.instance.progress(bed.now, 2, "two", bed.actions);
+    CHECK(has(bed.actions, Action::report_soon));
+    CHECK_FALSE(has(bed.actions, Action::report_now));
+}
+
+TEST_CASE("a run that was given up breaks the instance, and its tree is not gone") {
+    Bed bed;
+    bed.run("a");
+    FunctionEnd end;
+    end.reason = FailureReason::error;
+    end.given_up = true;
+    bed.instance.function_ended(bed.now, end, bed.actions);
+    CHECK(bed.instance.state() == InstanceState::broken);
+    CHECK_FALSE(bed.run_of("a").tree_gone);
+}
+
 TEST_CASE("progress is clamped and its text is bounded") {
     Bed bed;
     bed.run("a");
     bed.instance.progress(bed.now, 250, std::string(5000, 'x'), bed.actions);
     CHECK(bed.run_of("a").progress->percent == 100);
     CHECK(bed.run_of("a").progress->message.size() == 1024);
-    CHECK(has(bed.actions, Action::report_soon));
 }
 
 }  // namespace longhaul::runtime_agent_ext

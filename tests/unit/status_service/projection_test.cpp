@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/fake_clock.hpp"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,8 +35,8 @@ wire::StatusEntry entry(const std::string& id, wire::Rank rank, std::uint64_t ve
     return value;
 }
 
-wire::Report report(std::uint64_t first, std::uint64_t last,
-                    std::vector<wire::StatusEntry> entries, Epoch epoch = 7) {
+wire::Report report(std::uint64_t first, std::uint64_t last, std::vector<wire::StatusEntry> entries,
+                    Epoch epoch = 7) {
     wire::Report value;
     value.host.host = HostId{"host-1"};
     value.host.epoch = epoch;
@@ -101,12 +102,68 @@ TEST_CASE("the last known status is the newest, an end stays, and old ones go fi
     CHECK(world.projection.status_count() == 3);
 }
 
-TEST_CASE("a new epoch voids what the host said before, an older one is refused") {
+TEST_CASE("a new epoch voids what the host said before, an older one is ordered to rise") {
     World world;
     REQUIRE(world.projection.report(report(1, 1, {entry("a", wire::Rank::running, 1)})));
     REQUIRE(world.projection.report(report(0, 0, {}, 8)));
     CHECK(world.rank_of("a") == wire::Rank::queued);
-    CHECK(world.projection.report(report(2, 2, {}, 7)).error().code == Errc::stale);
+    const auto published = world.bus.messages.size();
+    auto answer = world.projection.report(report(2, 2, {entry("a", wire::Rank::running, 2)}, 7));
+    REQUIRE(answer);
+    CHECK(answer->epoch_floor == 8);
+    CHECK(answer->accepted_seq == 0);
+    CHECK(world.rank_of("a") == wire::Rank::queued);
+    CHECK(world.bus.messages.size() == published);
+}
+
+TEST_CASE("entries that were wrong are named in the answer") {
+    World world;
+    wire::Report bad = report(1, 2, {entry("a", wire::Rank::running, 1)});
+    bad.skipped = {"entry 1: token is empty"};
+    auto answer = world.projection.report(std::move(bad));
+    REQUIRE(answer);
+    CHECK(answer->refused == std::vector<std::string>{"entry 1: token is empty"});
+    CHECK(world.rank_of("a") == wire::Rank::running);
+}
+
+TEST_CASE("a busy host's announcement is passed on when it says something new, or every 2 s") {
+    World world;
+    const auto announcements = [&world] {
+        return std::ranges::count_if(world.bus.messages, [](const auto& message) {
+            return message.first == "longhaul.v1.hosts.host-1";
+        });
+    };
+    REQUIRE(world.projection.report(report(1, 1, {entry("a", wire::Rank::running, 1)})));
+    REQUIRE(world.projection.report(report(2, 2, {entry("a", wire::Rank::running, 2)})));
+    CHECK(announcements() == 1);
+    wire::Report news = report(3, 3, {entry("a", wire::Rank::running, 3)});
+    news.host.draining = true;
+    REQUIRE(world.projection.report(news));
+    CHECK(announcements() == 2);
+    news.host.digest = AttemptDigest{1, 2};
+    REQUIRE(world.projection.report(news));
+    CHECK(announcements() == 3);
+    news.host.digest.reset();
+    REQUIRE(world.projection.report(news));
+    CHECK(announcements() == 3);
+    world.clock.advance(std::chrono::seconds(2));
+    REQUIRE(world.projection.report(news));
+    CHECK(announcements() == 4);
+    REQUIRE(world.projection.report(report(0, 3, {})));  // alone: always
+    CHECK(announcements() == 5);
+}
+
+TEST_CASE("a drain is ordered until the host says that it does") {
+    World world;
+    CHECK(world.projection.order_drain(HostId{"host-1"}, true).error().code == Errc::not_found);
+    REQUIRE(world.projection.report(report(0, 0, {})));
+    REQUIRE(world.projection.order_drain(HostId{"host-1"}, true));
+    CHECK(world.projection.report(report(0, 0, {}))->drain == true);
+    CHECK(world.projection.report(report(0, 0, {}))->drain == true);
+    wire::Report draining = report(0, 0, {});
+    draining.host.draining = true;
+    CHECK_FALSE(world.projection.report(draining)->drain);
+    CHECK_FALSE(world.projection.report(report(0, 0, {}))->drain);  // it was ended there: so be it
 }
 
 TEST_CASE("a host whose name is no token of a subject is refused") {

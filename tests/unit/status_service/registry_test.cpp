@@ -17,21 +17,22 @@ TEST_CASE("changes go on under the host's own numbers") {
     struct Step {
         ReportStamp in;
         bool publish;
-        std::uint64_t prev_seq;
+        std::optional<std::uint64_t> prev_seq;
         bool snapshot_please;
         bool new_epoch;
     };
     const Step steps[] = {
-        {stamp("h", 1, 0, 0), false, 0, false, false},   // a fresh host announces itself
-        {stamp("h", 1, 1, 3), true, 0, false, false},    // its first changes
+        {stamp("h", 1, 0, 0), false, 0, false, false},  // a fresh host announces itself
+        {stamp("h", 1, 1, 3), true, 0, false, false},   // its first changes
         {stamp("h", 1, 4, 4), true, 3, false, false},
-        {stamp("h", 1, 4, 4), true, 3, false, false},    // a repeated report goes on as it came
+        {stamp("h", 1, 4, 4), true, 3, false, false},  // a repeated report goes on as it came
         {stamp("h", 1, 0, 4), false, 0, false, false},
-        {stamp("h", 1, 9, 9), true, 8, true, false},     // something never came here
-        {stamp("h", 1, 1, 9), true, 0, false, false},    // everything again
-        {stamp("h", 2, 1, 2), true, 0, false, true},     // a new life
-        {stamp("h", 3, 0, 7), false, 0, true, true},     // another, of which changes were missed
-        {stamp("g", 5, 0, 8), false, 0, true, false},    // an old host, new to this registry
+        {stamp("h", 1, 9, 9), true, {}, true, false},  // something never came here
+        {stamp("h", 1, 1, 9), true, 0, false, false},  // everything again
+        {stamp("h", 2, 1, 2), true, 0, false, true},   // a new life
+        {stamp("h", 3, 0, 7), false, 0, true, true},   // another, of which changes were missed
+        {stamp("g", 5, 0, 8), false, 0, true, false},  // an old host, new to this registry
+        {stamp("g", 5, 1, 8), true, 0, false, false},  // which then tells all of it
     };
     int number = 0;
     for (const Step& step : steps) {
@@ -44,6 +45,21 @@ TEST_CASE("changes go on under the host's own numbers") {
         CHECK(verdict->new_epoch == step.new_epoch);
         registry.check_invariants();
     }
+}
+
+TEST_CASE("after a restart what came before is unknown, and everything is asked for") {
+    Registry before(kLimits);
+    REQUIRE(before.report(kNow, stamp("h", 1, 1, 6)));
+    Registry after(kLimits);
+    auto verdict = after.report(kNow, stamp("h", 1, 7, 8));
+    REQUIRE(verdict);
+    CHECK(verdict->publish_changes);
+    CHECK_FALSE(verdict->prev_seq);
+    CHECK(verdict->snapshot_please);
+    verdict = after.report(kNow, stamp("h", 1, 1, 8));
+    REQUIRE(verdict);
+    CHECK(verdict->prev_seq == 0U);
+    CHECK_FALSE(verdict->snapshot_please);
 }
 
 TEST_CASE("an older epoch is refused") {

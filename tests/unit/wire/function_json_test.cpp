@@ -84,14 +84,40 @@ TEST_CASE("what a later version brings is refused by name") {
         {R"("callbacks":["https://x"])", "callbacks"},
         {R"("retry":{"max_attempts":2})", "retry.max_attempts above 1"},
         {R"("retry":{"on_lost":true})", "retry.on_lost"},
-        {R"("mode":"http")", "mode \"http\""},
-        {R"("runtime":"node")", "runtime \"node\" (python is)"},
     }));
     const auto function = parse(R"({"handler":"app.main",)" + member + "}");
     REQUIRE_FALSE(function);
     CHECK(function.error() == make_error(Errc::unsupported,
                                          name + " is not available in this version",
                                          "not-available"));
+}
+
+TEST_CASE("handlers of Node, and clients that a function brings itself, are taken") {
+    const auto node = parse(R"({"runtime":"node","handler":"lib/my-app.handlers.main"})");
+    REQUIRE(node);
+    CHECK(node->runtime == "node");
+    CHECK(node->handler == "lib/my-app.handlers.main");
+    const auto custom = parse(
+        R"({"mode":"handler","runtime":"custom","handler":"A::B","command":["./bootstrap"]})");
+    REQUIRE(custom);
+    CHECK(custom->handler == "A::B");
+    CHECK(parse(R"({"mode":"handler","runtime":"custom","command":["./bootstrap"]})"));
+}
+
+TEST_CASE("a server's document has its command and paths") {
+    const auto plain = parse(R"({"name":"s","mode":"http","command":["./serve"]})");
+    REQUIRE(plain);
+    CHECK(plain->mode == FunctionMode::http);
+    CHECK(plain->http == HttpSpec{"/", ""});
+    const auto whole = parse(R"({"name":"s","mode":"http","command":["./serve"],)"
+                             R"("http":{"path":"/run?x=1","ready_path":"/ready"}})");
+    REQUIRE(whole);
+    CHECK(whole->http == HttpSpec{"/run?x=1", "/ready"});
+    const std::string written = to_json(*whole).dump();
+    CHECK(written.find(R"("http":{"path":"/run?x=1","ready_path":"/ready"})") != std::string::npos);
+    CHECK(parse(written) == *whole);
+    CHECK(parse(to_json(*plain).dump(), Strictness::internal).value() == *plain);
+    CHECK(canonical(*plain) != canonical(*whole));
 }
 
 TEST_CASE("a wrong document is refused with the member and its bound") {
@@ -106,6 +132,22 @@ TEST_CASE("a wrong document is refused with the member and its bound") {
         {R"({"handler":"app..main"})", "handler must be"},
         {R"({"mode":"handler","handler":"a.b","command":["x"]})", "command has no meaning"},
         {R"({"handler":"a.b","result":"file"})", "result \"file\" has no meaning"},
+        {R"({"handler":"a.b","runtime":"cobol"})", "there are python, node, custom"},
+        {R"({"handler":"../a.b","runtime":"node"})", "handler must be"},
+        {R"({"handler":"lib//a.b","runtime":"node"})", "handler must be"},
+        {R"({"handler":"lib/a","runtime":"node"})", "handler must be"},
+        {R"({"handler":"lib/a.b"})", "handler must be"},
+        {R"({"mode":"handler","runtime":"custom"})", "command is missing: runtime custom"},
+        {R"({"mode":"http"})", "command is missing: mode http starts it"},
+        {R"({"mode":"http","command":["x"],"handler":"a.b"})",
+         "handler has no meaning in mode http"},
+        {R"({"mode":"http","command":["x"],"runtime":"node"})", "runtime has no meaning"},
+        {R"({"mode":"http","command":["x"],"result":"file"})", "result \"file\" has no meaning"},
+        {R"({"mode":"http","command":["x"],"http":{"path":"run"}})", "http.path must begin with"},
+        {R"({"mode":"http","command":["x"],"http":{"ready_path":"/a b"}})", "http.ready_path must"},
+        {R"({"mode":"http","command":["x"],"http":{"port":80}})", "unknown member 'http.port'"},
+        {R"({"mode":"http","command":["x"],"http":"/"})", "http must be an object"},
+        {R"({"command":["x"],"http":{}})", "http has a meaning in mode http alone"},
         {R"({"mode":"exec"})", "command is missing"},
         {R"({"command":[]})", "command is missing"},
         {R"({"command":[""]})", "command is missing"},

@@ -154,20 +154,41 @@ TEST_CASE("reports, batches, questions and answers go there and back") {
     CHECK(back.skipped.empty());
     round_trip(Report{host(), 0, {}});
     round_trip(host());
+    HostAnnouncement with_digest = host();
+    with_digest.digest = AttemptDigest{3, 0x00ff'0000'0000'0001};
+    CHECK(round_trip(with_digest) == with_digest);
     CHECK(round_trip(ReportAnswer{41, true, {"entry 3: x"}}).refused.size() == 1);
+    const auto orders = round_trip(ReportAnswer{0, false, {}, false, 17});
+    CHECK_FALSE(orders.snapshot_please);
+    CHECK(orders.drain == false);
+    CHECK(orders.epoch_floor == 17);
+    CHECK_FALSE(round_trip(ReportAnswer{1, true, {}}).drain);
     CHECK(round_trip(StatusBatch{{"host-1"}, 3, 0, 9, {running()}}).last_seq == 9);
-    CHECK(round_trip(StatusQuery{{kKey}, true}).keys == std::vector<AttemptKey>{kKey});
-    CHECK(round_trip(StatusQuery{{kKey}, false, {{"inst-1"}}}).instances.size() == 1);
-    refuses<StatusQuery>(to_json(StatusQuery{{kKey}, false, {{"a"}, {"b"}}}).dump(),
-                         "instances must be one for each of keys");
+    CHECK_FALSE(round_trip(StatusBatch{{"host-1"}, 3, std::nullopt, 9, {}}).prev_seq);
+    CHECK(round_trip(StatusQuery{{kKey}}).keys == std::vector<AttemptKey>{kKey});
+    CHECK(round_trip(StatusQuery{{}, true, kKey}).after == kKey);
+    CHECK(round_trip(StatusQuery{{}, false, {}, SeqPoint{3, 8}}).since->seq == 8);
+    CHECK(round_trip(StatusQuery{{}, false, {}, {}, true}).digest);
+    CHECK(round_trip(StatusQuery{{kKey}, false, {}, {}, false, {{"inst-1"}}}).instances.size() ==
+          1);
+    refuses<StatusQuery>(
+        to_json(StatusQuery{{kKey}, false, {}, {}, false, {{"a"}, {"b"}}}).dump(),
+        "instances must be one for each of keys");
     CHECK(round_trip(StatusAnswer{{"host-1"}, 3, 9, true, {ended()}, {kKey}}).unknown.size() == 1);
+    const auto page =
+        round_trip(StatusAnswer{{"h"}, 3, 9, true, {}, {}, true, AttemptDigest{1, 2}});
+    CHECK(page.more);
+    CHECK(page.digest == AttemptDigest{1, 2});
 }
 
 TEST_CASE("kills, acks and the words of an instance go there and back") {
     const std::vector<KillOrder> orders{{{1, 2}, kKey, kToken, KillMode::cancel, 30'000},
-                                        {{1, 2}, kKey, kToken, KillMode::fence, 0, {"inst-1"}}};
+                                        {{1, 2}, kKey, kToken, KillMode::fence, 0, {}, {"inst-1"}}};
     CHECK(round_trip(orders)[1].mode == KillMode::fence);
     CHECK(round_trip(orders)[1].instance.text == "inst-1");
+    const std::vector<KillOrder> of_host{{{}, kKey, kToken, KillMode::drain, 5, "a new disk"}};
+    CHECK(round_trip(of_host)[0].mode == KillMode::drain);
+    CHECK(round_trip(of_host)[0].reason == "a new disk");
     const std::vector<KillAnswer> answers{{kKey, KillOutcome::stopping},
                                           {kKey, KillOutcome::stale}};
     CHECK(round_trip(answers)[1].outcome == KillOutcome::stale);
@@ -237,6 +258,19 @@ TEST_CASE("messages are golden: other versions read them") {
         R"({"proto":1,"keys":[{"invocation":"0198c0de-0000-7000-8000-000000000001","attempt":2}],)"
         R"("snapshot":false})");
     CHECK(decode<ReportAnswer>(R"({"proto":1,"accepted_seq":4,"later":{}})")->accepted_seq == 4);
+    CHECK(to_json(ReportAnswer{4, true, {}, true, 9}).dump() ==
+          R"({"proto":1,"accepted_seq":4,)"
+          R"("orders":{"snapshot":true,"drain":true,"epoch_floor":9},"refused":[]})");
+    CHECK(to_json(StatusQuery{{}, false, {}, SeqPoint{3, 8}}).dump() ==
+          R"({"proto":1,"keys":[],"snapshot":false,"since":{"epoch":3,"seq":8}})");
+    CHECK(to_json(StatusQuery{{}, true, kKey}).dump() ==
+          R"({"proto":1,"keys":[],"snapshot":true,)"
+          R"("after":{"invocation":"0198c0de-0000-7000-8000-000000000001","attempt":2}})");
+    CHECK(to_json(StatusBatch{{"h"}, 3, 0, 9, {}}).dump() ==
+          R"({"proto":1,"host":"h","epoch":3,"prev_seq":0,"last_seq":9,"entries":[]})");
+    CHECK(to_json(StatusAnswer{{"h"}, 3, 9, true, {}, {}, true, AttemptDigest{1, 255}}).dump() ==
+          R"({"proto":1,"host":"h","epoch":3,"last_seq":9,"complete":true,"entries":[],)"
+          R"("unknown":[],"more":true,"digest":{"count":1,"sum":"00000000000000ff"}})");
 }
 
 TEST_CASE("a message of another protocol, or of none, is refused") {
@@ -284,8 +318,19 @@ TEST_CASE("batches have limits, and list members are named by their place") {
     StatusQuery query;
     query.keys.assign(kBatchMax, kKey);
     CHECK(decode<StatusQuery>(to_json(query).dump()));
+    query.snapshot = true;
+    refuses<StatusQuery>(to_json(query).dump(), "only one of them");
+    query.snapshot = false;
     query.keys.push_back(kKey);
     refuses<StatusQuery>(to_json(query).dump(), "keys has 501 items, the limit is 500");
+    refuses<StatusQuery>(with(StatusQuery{}, "since", 5), "since is wrong");
+    refuses<StatusQuery>(to_json(StatusQuery{{}, false, kKey}).dump(), "after goes with snapshot");
+    refuses<HostAnnouncement>(
+        with(host(), "digest", parse_json(R"({"count":1,"sum":"0x0"})").value()),
+        "sum must be 16 hex digits");
+    StatusAnswer many{{"h"}, 1, 1, true, {}, {}};
+    many.entries.assign(kBatchMax + 1, running());
+    refuses<StatusAnswer>(to_json(many).dump(), "the limit is 500");
     refuses<std::vector<Ack>>(to_json(std::vector<Ack>(501, Ack{{1, 1}, kKey})).dump(),
                               "the limit is 500");
     StatusAnswer answer{{"h"}, 1, 1, true, {running(), running()}, {}};

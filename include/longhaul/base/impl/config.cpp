@@ -1,10 +1,13 @@
 #include "longhaul/base/config.hpp"
 
+#include "longhaul/base/text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <limits>
 
 namespace longhaul {
@@ -78,7 +81,71 @@ std::string suggestion(std::string_view name, const std::vector<std::string>& kn
     return nearest.empty() ? std::string{} : fmt::format(" (did you mean {}?)", nearest);
 }
 
+std::string variable_of(std::string_view prefix, std::string_view name) {
+    std::string variable{prefix};
+    for (const char letter : name) {
+        const bool lower = letter >= 'a' && letter <= 'z';
+        variable += lower ? static_cast<char>(letter - 'a' + 'A') : letter == '.' ? '_' : letter;
+    }
+    return variable;
+}
+
+// Kubernetes sets LONGHAUL_GATEWAY_PORT_7070_TCP=… and the like where a service has our name.
+bool is_kubernetes_link(std::string_view rest) {
+    return rest == "PORT" || begins_with(rest, "PORT_") || begins_with(rest, "SERVICE_HOST") ||
+           begins_with(rest, "SERVICE_PORT");
+}
+
+std::string quoted(std::string_view text) {
+    std::string out;
+    append_json_string(out, text);
+    return out;
+}
+
+std::string quoted_list(const std::vector<std::string>& items) {
+    std::vector<std::string> words;
+    for (const std::string& item : items) words.push_back(quoted(without_user(item)));
+    return fmt::format("[{}]", fmt::join(words, ", "));
+}
+
+std::vector<std::string> split(std::string_view text) {
+    std::vector<std::string> items;
+    while (!text.empty()) {
+        const std::size_t comma = std::min(text.find(','), text.size());
+        if (comma > 0) items.emplace_back(text.substr(0, comma));
+        text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+    return items;
+}
+
+std::string range(std::string_view min, std::string_view max, std::string_view unit = {}) {
+    return fmt::format("{} … {}{}{}", min, max, unit.empty() ? "" : " ", unit);
+}
+
 }  // namespace
+
+class ConfigReader::Note {
+public:
+    Note(ConfigReader& reader, std::string_view name, std::string bounds,
+         std::function<std::string()> show)
+        : reader_(reader), show_(std::move(show)) {
+        setting_.name = name;
+        setting_.bounds = std::move(bounds);
+        setting_.initial = show_();
+    }
+    ~Note() {
+        setting_.value = show_();
+        if (const auto* value = reader_.find(setting_.name)) setting_.origin = value->origin;
+        reader_.settings_.push_back(std::move(setting_));
+    }
+    Note(const Note&) = delete;
+    Note& operator=(const Note&) = delete;
+
+private:
+    ConfigReader& reader_;
+    const std::function<std::string()> show_;
+    Setting setting_{};
+};
 
 Result<void> apply_settings(ConfigDocument& document, const std::vector<std::string>& settings) {
     for (const std::string& setting : settings) {
@@ -97,26 +164,87 @@ void ConfigDocument::override_with(std::string_view name, std::string_view text,
     Value value;
     value.items.emplace_back(text);
     value.origin = std::string(origin);
+    value.source = Source::flag;
     values.insert_or_assign(std::string(name), std::move(value));
 }
 
 ConfigReader::ConfigReader(const ConfigDocument& document) : document_(document) {}
 
 void ConfigReader::text(std::string_view name, std::string& out) {
+    const Note note{*this, name, {}, [&out] { return quoted(out); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     if (value->kind != Kind::text) return problem_at(*value, name, "must be text, in quotes");
     out = value->items.front();
 }
 
+void ConfigReader::choice(std::string_view name, std::string& out,
+                          std::initializer_list<std::string_view> allowed) {
+    std::string text = out;
+    this->text(name, text);
+    settings_.back().bounds = fmt::format("{}", fmt::join(allowed, ", "));
+    if (std::find(allowed.begin(), allowed.end(), text) == allowed.end())
+        return problem(name,
+                       fmt::format("must be one of {}, is '{}'", settings_.back().bounds, text));
+    out = std::move(text);
+}
+
+void ConfigReader::address(std::string_view name, std::string& out) {
+    text(name, out);
+    if (auto valid = check_address(out); !valid) problem(name, valid.error().message);
+}
+
+void ConfigReader::optional_address(std::string_view name, std::string& out) {
+    text(name, out);
+    if (out.empty()) return;
+    if (auto valid = check_address(out); !valid) problem(name, valid.error().message);
+}
+
+void ConfigReader::addresses(std::string_view name, std::vector<std::string>& out) {
+    texts(name, out);
+    for (const std::string& item : out)
+        if (auto valid = check_address(item); !valid) problem(name, valid.error().message);
+}
+
+void ConfigReader::secret(std::string_view name, std::string& out) {
+    const std::string file_name = std::string(name) + "_file";
+    std::string file;
+    text(name, out);
+    settings_.back().secret = true;
+    settings_.back().value = settings_.back().initial = "";
+    text(file_name, file);
+    const auto* direct = find(name);
+    if (direct && direct->source == ConfigDocument::Source::flag)
+        problem(name, fmt::format("is no value for the command line, which every user can read: "
+                                  "use {} or {}",
+                                  file_name, variable_of(document_.environment_prefix, name)));
+    if (file.empty()) return;
+    if (direct) return problem(file_name, fmt::format("and {} are both given", name));
+    auto read = read_secret_file(file);
+    if (!read) return problem(file_name, read.error().message);
+    out = std::move(*read);
+}
+
+void ConfigReader::guarded(std::string_view name, const std::string& address,
+                           const std::string& secret) {
+    if (address.empty() || !secret.empty() || is_loopback(address)) return;
+    problem(name, fmt::format("is {}, which others can reach: that needs the cluster's secret "
+                              "(secret_file)",
+                              address));
+}
+
 void ConfigReader::texts(std::string_view name, std::vector<std::string>& out) {
+    const Note note{*this, name, {}, [&out] { return quoted_list(out); }};
     const auto* value = find(name);
     if (!value) return;
     if (value->kind != Kind::text) return problem_at(*value, name, "must be a list of texts");
-    out = value->items;
+    const bool is_file = value->source == ConfigDocument::Source::file;
+    out = is_file || value->items.empty() ? value->items : split(value->items.front());
 }
 
 void ConfigReader::boolean(std::string_view name, bool& out) {
+    const Note note{*this, name, "true, false",
+                    [&out] { return std::string(out ? "true" : "false"); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     const std::string& text = value->items.front();
@@ -127,6 +255,8 @@ void ConfigReader::boolean(std::string_view name, bool& out) {
 }
 
 void ConfigReader::duration(std::string_view name, Duration& out, Duration min, Duration max) {
+    const Note note{*this, name, range(format_duration(min), format_duration(max)),
+                    [&out] { return quoted(format_duration(out)); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     const auto parsed = parse_duration(value->items.front());
@@ -141,6 +271,8 @@ void ConfigReader::duration(std::string_view name, Duration& out, Duration min, 
 
 void ConfigReader::bytes(std::string_view name, std::uint64_t& out, std::uint64_t min,
                          std::uint64_t max) {
+    const Note note{*this, name, range(format_bytes(min), format_bytes(max)),
+                    [&out] { return quoted(format_bytes(out)); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     const auto parsed = parse_bytes(value->items.front());
@@ -163,6 +295,14 @@ void ConfigReader::problem(std::string_view name, std::string_view what) {
 }
 
 Result<void> ConfigReader::finish() {
+    unknown_names();
+    std::vector<std::string> all = document_.problems;
+    all.insert(all.end(), problems_.begin(), problems_.end());
+    if (all.empty()) return {};
+    return make_error(Errc::invalid_argument, fmt::format("{}", fmt::join(all, "\n")));
+}
+
+void ConfigReader::unknown_names() {
     for (const auto& [name, value] : document_.values) {
         const auto is_prefix = [&name](const std::string& prefix) {
             return begins_with(name, prefix);
@@ -171,12 +311,22 @@ Result<void> ConfigReader::finish() {
         if (std::any_of(ignored_prefixes_.begin(), ignored_prefixes_.end(), is_prefix)) continue;
         problem_at(value, name, "is no known setting" + suggestion(name, known_));
     }
-    if (problems_.empty()) return {};
-    return make_error(Errc::invalid_argument, fmt::format("{}", fmt::join(problems_, "\n")));
+    std::vector<std::string> variables;
+    for (const std::string& name : known_)
+        variables.push_back(variable_of(document_.environment_prefix, name));
+    for (const auto& [name, text] : document_.environment) {
+        if (std::find(variables.begin(), variables.end(), name) != variables.end()) continue;
+        if (is_kubernetes_link(std::string_view(name).substr(document_.environment_prefix.size())))
+            continue;
+        problems_.push_back(
+            fmt::format("{} names no known setting{}", name, suggestion(name, variables)));
+    }
 }
 
 void ConfigReader::read_integer(std::string_view name, std::int64_t& out, std::int64_t min,
                                 std::int64_t max, std::string_view unit) {
+    const Note note{*this, name, range(grouped(min), grouped(max), unit),
+                    [&out] { return std::to_string(out); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     const std::string& text = value->items.front();
@@ -196,7 +346,22 @@ void ConfigReader::read_integer(std::string_view name, std::int64_t& out, std::i
 const ConfigDocument::Value* ConfigReader::find(std::string_view name) {
     if (std::find(known_.begin(), known_.end(), name) == known_.end()) known_.emplace_back(name);
     const auto found = document_.values.find(name);
-    return found == document_.values.end() ? nullptr : &found->second;
+    const auto* value = found == document_.values.end() ? nullptr : &found->second;
+    if (value && value->source == ConfigDocument::Source::flag) return value;
+    const auto* from_environment = find_in_environment(name);
+    return from_environment ? from_environment : value;
+}
+
+const ConfigDocument::Value* ConfigReader::find_in_environment(std::string_view name) {
+    if (document_.environment.empty()) return nullptr;
+    const std::string variable = variable_of(document_.environment_prefix, name);
+    const auto found = document_.environment.find(variable);
+    if (found == document_.environment.end()) return nullptr;
+    ConfigDocument::Value value;
+    value.items.push_back(found->second);
+    value.origin = variable;
+    value.source = ConfigDocument::Source::environment;
+    return &from_environment_.insert_or_assign(std::string(name), std::move(value)).first->second;
 }
 
 const ConfigDocument::Value* ConfigReader::find_scalar(std::string_view name) {
@@ -210,6 +375,14 @@ void ConfigReader::problem_at(const ConfigDocument::Value& value, std::string_vi
                               std::string_view what) {
     const std::string_view separator = value.origin.empty() ? "" : ": ";
     problems_.push_back(fmt::format("{}{}{} {}", value.origin, separator, name, what));
+}
+
+std::string without_user(std::string_view url) {
+    const auto scheme = url.find("://");
+    const auto at = url.rfind('@');
+    if (scheme == std::string_view::npos || at == std::string_view::npos || at < scheme)
+        return std::string(url);
+    return fmt::format("{}://{}", url.substr(0, scheme), url.substr(at + 1));
 }
 
 Result<std::uint64_t> parse_bytes(std::string_view text) {

@@ -22,6 +22,7 @@ using Value = ConfigDocument::Value;
 // A configuration file; more is a mistake.
 constexpr std::size_t kFileBytesMax = 1u << 20;
 constexpr std::size_t kDepthMax = 16;
+constexpr std::size_t kSecretBytesMax = 4096;
 
 struct Scalar {
     std::string text;
@@ -105,6 +106,19 @@ private:
     const std::string_view file_name_;
 };
 
+// One byte more than allowed, where there is that much.
+Result<std::string> read_file(const std::string& path, std::size_t bytes_max) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "rb"),
+                                                               &std::fclose};
+    if (!file) return make_error(Errc::not_found, fmt::format("{}: cannot be opened", path));
+    std::string text(bytes_max + 1, '\0');
+    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+    if (std::ferror(file.get())) {
+        return make_error(Errc::io_failed, fmt::format("{}: cannot be read", path));
+    }
+    return text;
+}
+
 }  // namespace
 
 Result<ConfigDocument> parse_toml(std::string_view text, std::string_view file_name) {
@@ -125,15 +139,19 @@ Result<ConfigDocument> parse_toml(std::string_view text, std::string_view file_n
 }
 
 Result<ConfigDocument> read_toml_file(const std::string& path) {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "rb"),
-                                                               &std::fclose};
-    if (!file) return make_error(Errc::not_found, fmt::format("{}: cannot be opened", path));
-    std::string text(kFileBytesMax + 1, '\0');
-    text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-    if (std::ferror(file.get())) {
-        return make_error(Errc::io_failed, fmt::format("{}: cannot be read", path));
-    }
-    return parse_toml(text, path);
+    auto text = read_file(path, kFileBytesMax);
+    if (!text) return text.error();
+    return parse_toml(*text, path);
+}
+
+Result<std::string> read_secret_file(const std::string& path) {
+    auto text = read_file(path, kSecretBytesMax);
+    if (!text) return text.error();
+    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+    if (text->empty()) return make_error(Errc::invalid_argument, path + ": is empty");
+    if (text->size() > kSecretBytesMax)
+        return make_error(Errc::invalid_argument, path + ": a secret has at most 4096 bytes");
+    return std::move(*text);
 }
 
 }  // namespace longhaul

@@ -1,10 +1,19 @@
 #include "longhaul/client/blocking.hpp"
 
 #include "longhaul/client/client.hpp"
+#include "longhaul/client/decode.hpp"
+#include "longhaul/client/impl/words.hpp"
 #include "longhaul/net/client.hpp"
 #include "longhaul/net/task_group.hpp"
 
 #include <boost/asio/io_context.hpp>
+
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace longhaul::client {
 namespace {
@@ -14,6 +23,42 @@ net::ClientOptions no_repeated_posts() {
     net::ClientOptions options;
     options.repeat_posts = false;
     return options;
+}
+
+struct Located {
+    ClientOptions options;
+    std::optional<Error> problem{};
+};
+
+// net takes numeric addresses only. What is no HOST:PORT is left to the client to complain about.
+Located locate(ClientOptions options) {
+    Located located{std::move(options)};
+    const auto address = parse_server(located.options.server);
+    if (!address || address->starts_with("unix:")) return located;
+    const auto colon = address->rfind(':');
+    const std::string host = address->substr(0, colon);
+    if (host == "localhost" || host.starts_with('[')) return located;
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* found = nullptr;
+    const int failed = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+    const addrinfo* best = found;
+    while (best != nullptr && best->ai_family != AF_INET) best = best->ai_next;
+    if (best == nullptr) best = found;
+    char text[NI_MAXHOST] = {};
+    if (failed != 0 || ::getnameinfo(best->ai_addr, best->ai_addrlen, text, sizeof text, nullptr, 0,
+                                     NI_NUMERICHOST) != 0) {
+        located.problem =
+            explain(located.options,
+                    make_error(Errc::unreachable, "there is no host named '" + host + "' (" +
+                                                      ::gai_strerror(failed) + ")"));
+        return located;
+    }
+    const bool is_v6 = best->ai_family == AF_INET6;
+    located.options.address =
+        (is_v6 ? "[" + std::string(text) + "]" : std::string(text)) + address->substr(colon);
+    return located;
 }
 
 template <class T>
@@ -26,11 +71,14 @@ boost::asio::awaitable<void> store(boost::asio::awaitable<Result<T>> operation,
 
 struct BlockingClient::Impl {
     explicit Impl(ClientOptions options)
-        : peer(context.get_executor(), no_repeated_posts()), client(peer, std::move(options)) {}
+        : located(locate(std::move(options))),
+          peer(context.get_executor(), no_repeated_posts()),
+          client(peer, located.options) {}
 
     // Runs the loop until the one operation has ended.
     template <class T>
     Result<T> run(boost::asio::awaitable<Result<T>> operation) {
+        if (located.problem) return *located.problem;
         std::optional<Result<T>> result;
         net::TaskGroup tasks(context.get_executor(), Logger());
         tasks.start("client call", store(std::move(operation), result));
@@ -41,6 +89,7 @@ struct BlockingClient::Impl {
         return std::move(*result);
     }
 
+    const Located located;
     boost::asio::io_context context{1};
     net::HttpPeer peer;
     Client client;
@@ -73,6 +122,19 @@ Result<InvocationStatus> BlockingClient::kill(StopRequest request) {
 }
 Result<ListPage> BlockingClient::list(ListFilter filter) {
     return impl_->run(impl_->client.list(std::move(filter)));
+}
+Result<wire::Json> BlockingClient::list_hosts() { return impl_->run(impl_->client.list_hosts()); }
+Result<InstanceList> BlockingClient::list_instances() {
+    return impl_->run(impl_->client.list_instances());
+}
+Result<HostDrain> BlockingClient::get_drain(HostId host) {
+    return impl_->run(impl_->client.get_drain(std::move(host)));
+}
+Result<HostDrain> BlockingClient::drain(DrainRequest request) {
+    return impl_->run(impl_->client.drain(std::move(request)));
+}
+Result<HostDrain> BlockingClient::wait_drained(HostId host, Duration tick, DrainSink each) {
+    return impl_->run(impl_->client.wait_drained(std::move(host), tick, std::move(each)));
 }
 Result<wire::Json> BlockingClient::put_function(FunctionName name, wire::Json document) {
     return impl_->run(impl_->client.put_function(std::move(name), std::move(document)));

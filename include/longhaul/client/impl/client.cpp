@@ -1,7 +1,8 @@
 #include "longhaul/client/client.hpp"
 
 #include "longhaul/client/decode.hpp"
-#include "longhaul/wire/problem_json.hpp"
+#include "longhaul/client/impl/patience.hpp"
+#include "longhaul/client/impl/words.hpp"
 
 #include <fmt/format.h>
 
@@ -15,7 +16,6 @@ using port::PeerRequest;
 using wire::Json;
 
 constexpr std::uint64_t kProblemBytesMax = 256 * 1024;
-constexpr int kSubmitTries = 3;
 
 // Unique, not secret.
 std::string make_key() {
@@ -67,7 +67,7 @@ bool is_unsure(const Error& error) {
 
 Client::Client(port::Peer& peer, ClientOptions options)
     : peer_(peer), options_(std::move(options)) {
-    auto address = parse_server(options_.server);
+    auto address = parse_server(options_.address.empty() ? options_.server : options_.address);
     if (address) {
         address_ = std::move(*address);
     } else {
@@ -75,18 +75,8 @@ Client::Client(port::Peer& peer, ClientOptions options)
     }
 }
 
-Error Client::explain(Error error) const {
-    if (error.code == Errc::unreachable)
-        return make_error(
-            Errc::unreachable,
-            fmt::format("cannot reach longhaul at {} ({}). Is it running? Start it with "
-                        "`longhaul dev`, or name another with --server or "
-                        "LONGHAUL_SERVER",
-                        options_.server, error.message));
-    if (error.code == Errc::timed_out)
-        error.message =
-            fmt::format("no answer from longhaul at {}: {}", options_.server, error.message);
-    return error;
+bool Client::may_come_back(const Error& error) const {
+    return met_ && is_passing(error) && error.type != kNotLonghaul;
 }
 
 awaitable<Result<port::PeerResponse>> Client::call(PeerRequest request, Duration limit) {
@@ -95,21 +85,26 @@ awaitable<Result<port::PeerResponse>> Client::call(PeerRequest request, Duration
         request.headers.emplace_back("Invocation-Tenant", options_.tenant);
     std::string address = address_;
     auto response = co_await peer_.call(std::move(address), std::move(request), limit);
-    if (!response) co_return explain(response.error());
-    if (response->status < 400) co_return response;
+    if (!response) co_return explain(options_, response.error());
+    if (response->status < 400) {
+        met_ = true;
+        co_return response;
+    }
     auto problem = co_await port::read_all(*response->body, kProblemBytesMax);
-    co_return wire::error_from_problem(response->status, problem ? *problem : std::string());
+    Error error = refusal(options_, response->status, response->header("Content-Type"),
+                          problem ? std::string_view(*problem) : std::string_view());
+    met_ = met_ || error.type != kNotLonghaul;
+    co_return error;
 }
 
 awaitable<Result<Json>> Client::call_json(PeerRequest request, Duration limit) {
     auto response = co_await call(std::move(request), limit);
     if (!response) co_return response.error();
     auto body = co_await port::read_all(*response->body, options_.document_bytes_max);
-    if (!body) co_return explain(body.error());
+    if (!body) co_return explain(options_, body.error());
     if (body->empty()) co_return Json();
     auto json = wire::parse_json(*body);
-    if (!json)
-        co_return make_error(Errc::internal, "the server's answer is " + json.error().message);
+    if (!json) co_return not_longhaul(options_, "its answer is " + json.error().message);
     co_return std::move(*json);
 }
 
@@ -120,10 +115,9 @@ awaitable<Result<Submitted>> Client::submit_once(SubmitRequest from) {
     const bool replayed =
         response->header("Idempotency-Replayed") == "true" || (from.id && response->status == 200);
     auto body = co_await port::read_all(*response->body, options_.document_bytes_max);
-    if (!body) co_return explain(body.error());
+    if (!body) co_return explain(options_, body.error());
     auto json = wire::parse_json(*body);
-    if (!json)
-        co_return make_error(Errc::internal, "the server's answer is " + json.error().message);
+    if (!json) co_return not_longhaul(options_, "its answer is " + json.error().message);
     auto status = decode_status(std::move(*json));
     if (!status) co_return status.error();
     co_return Submitted{std::move(*status), replayed};
@@ -131,11 +125,17 @@ awaitable<Result<Submitted>> Client::submit_once(SubmitRequest from) {
 
 awaitable<Result<Submitted>> Client::submit(SubmitRequest request) {
     if (!request.id && request.idempotency_key.empty()) request.idempotency_key = make_key();
-    for (int tried = 1;; ++tried) {
+    Patience patience(options_.reconnect_limit);
+    bool sent = false;  // once it may have arrived, it is asked until it is certain
+    while (true) {
         SubmitRequest copy = request;
         auto submitted = co_await submit_once(std::move(copy));
-        if (submitted || tried == kSubmitTries || !is_unsure(submitted.error()))
-            co_return submitted;
+        if (submitted) co_return submitted;
+        sent = sent || is_unsure(submitted.error());
+        const bool again = sent && is_passing(submitted.error());
+        const auto length = again ? patience.next() : std::nullopt;
+        if (!length) co_return submitted;
+        co_await pause(*length);
     }
 }
 
@@ -155,21 +155,35 @@ awaitable<Result<InvocationStatus>> Client::get_after(InvocationStatus known, Du
     co_return decode_status(std::move(*json));
 }
 
-awaitable<Result<ResultInfo>> Client::result(InvocationId id, ByteSink sink) {
+awaitable<Result<ResultInfo>> Client::result_once(InvocationId id, ByteSink& sink,
+                                                  ResultInfo& info) {
     auto request = request_for("GET", invocation_path(id, "/result"));
     auto response = co_await call(std::move(request), options_.call_limit);
     if (!response) co_return response.error();
     if (response->status == 202)
         co_return make_error(Errc::conflict, "it has not ended yet, so there is no result",
                              "still-live");
-    ResultInfo info;
     info.content_type = std::string(response->header("Content-Type"));
     while (true) {
         auto chunk = co_await response->body->read();
-        if (!chunk) co_return explain(chunk.error());
+        if (!chunk) co_return explain(options_, chunk.error());
         if (chunk->empty()) co_return info;
         info.size += chunk->size();
         if (auto taken = sink(*chunk); !taken) co_return taken.error();
+    }
+}
+
+// What the sink has taken cannot be taken back: only a result that has not begun begins again.
+awaitable<Result<ResultInfo>> Client::result(InvocationId id, ByteSink sink) {
+    Patience patience(options_.reconnect_limit);
+    while (true) {
+        ResultInfo info;
+        InvocationId of = id;
+        auto done = co_await result_once(std::move(of), sink, info);
+        if (done || info.size > 0 || !may_come_back(done.error())) co_return done;
+        const auto length = patience.next();
+        if (!length) co_return done;
+        co_await pause(*length);
     }
 }
 
@@ -199,6 +213,37 @@ awaitable<Result<ListPage>> Client::list(ListFilter filter) {
     auto json = co_await call_json(std::move(request), options_.call_limit);
     if (!json) co_return json.error();
     co_return decode_page(std::move(*json));
+}
+
+awaitable<Result<Json>> Client::list_hosts() {
+    return call_json(request_for("GET", "/v1/hosts"), options_.call_limit);
+}
+
+awaitable<Result<InstanceList>> Client::list_instances() {
+    auto request = request_for("GET", "/v1/instances");
+    auto json = co_await call_json(std::move(request), options_.call_limit);
+    if (!json) co_return json.error();
+    co_return decode_instances(std::move(*json));
+}
+
+awaitable<Result<HostDrain>> Client::get_drain(HostId host) {
+    auto request = request_for("GET", "/v1/hosts/" + url_encode(host.text) + "/drain");
+    auto json = co_await call_json(std::move(request), options_.call_limit);
+    if (!json) co_return json.error();
+    co_return decode_drain(std::move(*json));
+}
+
+awaitable<Result<HostDrain>> Client::drain(DrainRequest drain) {
+    auto request = request_for("POST", "/v1/hosts/" + url_encode(drain.host.text) + "/drain");
+    Json body = Json::object();
+    body.set("drain", drain.drain);
+    if (!drain.by.empty()) body.set("drain_by", drain.by);
+    if (!drain.reason.empty()) body.set("reason", drain.reason);
+    request.body = body.dump();
+    request.headers.emplace_back("Content-Type", "application/json");
+    auto json = co_await call_json(std::move(request), options_.call_limit);
+    if (!json) co_return json.error();
+    co_return decode_drain(std::move(*json));
 }
 
 awaitable<Result<Json>> Client::put_function(FunctionName name, Json document) {

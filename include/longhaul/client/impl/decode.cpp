@@ -87,6 +87,56 @@ Result<ListPage> decode_page(Json document) {
     return page;
 }
 
+Result<HostDrain> decode_drain(Json document) {
+    HostDrain drain;
+    drain.host.text = text_of(document["host"]);
+    const auto* draining = document["draining"].as_bool();
+    const auto* rows = document["blocking"].as_array();
+    if (drain.host.empty() || !draining || !rows) return not_as_agreed("no drain of a host");
+    drain.draining = *draining;
+    if (const auto* drained = document["drained"].as_bool()) drain.drained = *drained;
+    drain.drain_by = time_of(document["drain_by"]);
+    drain.reason = text_of(document["reason"]);
+    for (const Json& row : *rows) {
+        HostDrain::Blocking blocking;
+        blocking.id.text = text_of(row["invocation"]);
+        if (blocking.id.empty()) return not_as_agreed("a run without an invocation");
+        blocking.attempt = static_cast<AttemptNumber>(integer_of(row["attempt"]));
+        blocking.function.text = text_of(row["function"]);
+        blocking.state = text_of(row["state"]);
+        blocking.since = time_of(row["since"]);
+        blocking.until = time_of(row["until"]);
+        drain.blocking.push_back(std::move(blocking));
+    }
+    drain.document = std::move(document);
+    return drain;
+}
+
+Result<InstanceList> decode_instances(Json document) {
+    InstanceList list;
+    const auto* rows = document["instances"].as_array();
+    if (!rows) return not_as_agreed("no instances");
+    for (const Json& row : *rows) {
+        InstanceInfo instance;
+        instance.id.text = text_of(row["instance"]);
+        if (instance.id.empty()) return not_as_agreed("an instance without a name");
+        instance.host.text = text_of(row["host"]);
+        instance.state = text_of(row["state"]);
+        instance.tenant = text_of(row["tenant"]);
+        instance.function = text_of(row["function"]);
+        instance.version = text_of(row["version"]);
+        instance.invocation = text_of(row["busy_with"]["invocation"]);
+        instance.attempt = integer_of(row["busy_with"]["attempt"]);
+        instance.memory_mb = integer_of(row["memory_mb"]);
+        instance.idle_since = time_of(row["idle_since"]);
+        list.instances.push_back(std::move(instance));
+    }
+    if (const auto* hosts = document["unreachable"].as_array())
+        for (const Json& host : *hosts) list.unreachable.push_back(text_of(host));
+    list.document = std::move(document);
+    return list;
+}
+
 Result<LogLine> decode_log_line(std::string_view json_line) {
     auto json = wire::parse_json(json_line);
     if (!json) return not_as_agreed("a log line that is no JSON");

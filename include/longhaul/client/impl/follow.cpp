@@ -1,69 +1,20 @@
-// The calls that last, and live through an interruption: wait() and logs().
+// The calls that last, and live through an interruption: wait(), wait_drained() and logs().
 #include "longhaul/client/client.hpp"
 #include "longhaul/client/decode.hpp"
+#include "longhaul/client/impl/patience.hpp"
+#include "longhaul/client/impl/words.hpp"
 
 #include <fmt/format.h>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
 
 namespace longhaul::client {
-namespace {
 
 using boost::asio::awaitable;
-using Monotonic = std::chrono::steady_clock;
-
-constexpr Duration kFirstPause = std::chrono::milliseconds(100);
-constexpr Duration kLongestPause = std::chrono::seconds(2);
-
-// Whether asking again may help: the gateway is away, starting or stopping.
-bool is_passing(const Error& error) {
-    return error.code == Errc::unreachable || error.code == Errc::unavailable ||
-           error.code == Errc::timed_out || error.code == Errc::overloaded;
-}
-
-awaitable<void> pause(Duration length) {
-    auto executor = co_await boost::asio::this_coro::executor;
-    boost::asio::steady_timer timer(executor, length);
-    co_await timer.async_wait(boost::asio::use_awaitable);
-}
-
-// Pauses between tries, longer each time, up to a limit on the whole interruption.
-class Patience {
-public:
-    explicit Patience(Duration limit) : limit_(limit) {}
-
-    void reset() {
-        since_.reset();
-        next_ = kFirstPause;
-    }
-
-    // The pause before the next try, or nothing when patience is over.
-    [[nodiscard]] std::optional<Duration> next() {
-        const auto now = Monotonic::now();
-        if (!since_) since_ = now;
-        if (now - *since_ >= limit_) return std::nullopt;
-        const Duration length = next_;
-        next_ = std::min(next_ * 2, kLongestPause);
-        return length;
-    }
-
-private:
-    const Duration limit_;
-    std::optional<Monotonic::time_point> since_{};
-    Duration next_ = kFirstPause;
-};
-
-}  // namespace
 
 // Where a log stream stands.
 struct Client::LogCursor {
     LogRequest request;
     bool follow = false;
-    bool moved = false;    // some line came since it was last asked
-    bool reached = false;  // the server has answered at least once
+    bool moved = false;  // some line came since it was last asked
 
     [[nodiscard]] std::string target() const {
         std::string query = fmt::format("/v1/invocations/{}/logs?follow={}",
@@ -78,22 +29,45 @@ struct Client::LogCursor {
     }
 };
 
-awaitable<Result<InvocationStatus>> Client::wait(InvocationId id, Duration tick, StatusSink each) {
-    auto status = co_await get(id);
+awaitable<Result<InvocationStatus>> Client::get_patiently(InvocationId id) {
     Patience patience(options_.reconnect_limit);
+    while (true) {
+        InvocationId of = id;
+        auto status = co_await get(std::move(of));
+        if (status || !may_come_back(status.error())) co_return status;
+        const auto length = patience.next();
+        if (!length) co_return status;
+        co_await pause(*length);
+    }
+}
+
+awaitable<Result<InvocationStatus>> Client::wait(InvocationId id, Duration tick, StatusSink each) {
+    auto status = co_await get_patiently(id);
     while (status && each(*status) && !status->ended()) {
         InvocationStatus known = *status;
         auto next = co_await get_after(std::move(known), tick);
-        while (!next && is_passing(next.error())) {
-            const auto length = patience.next();
-            if (!length) break;
-            co_await pause(*length);
-            next = co_await get(id);
-        }
-        patience.reset();
+        if (!next && may_come_back(next.error())) next = co_await get_patiently(id);
         status = std::move(next);
     }
     co_return status;
+}
+
+awaitable<Result<HostDrain>> Client::wait_drained(HostId host, Duration tick, DrainSink each) {
+    Patience patience(options_.reconnect_limit);
+    while (true) {
+        HostId of = host;
+        auto drain = co_await get_drain(std::move(of));
+        std::optional<Duration> length = tick;
+        if (drain) {
+            patience.reset();
+            if (drain->drained || !drain->draining) co_return drain;
+            each(*drain);
+        } else {
+            length = may_come_back(drain.error()) ? patience.next() : std::nullopt;
+        }
+        if (!length) co_return drain;
+        co_await pause(*length);
+    }
 }
 
 // One stream, from its opening to its end or failure; `cursor` moves with every line.
@@ -105,11 +79,10 @@ awaitable<Result<void>> Client::stream_logs(LogCursor& cursor, const LogSink& si
     const Duration limit = cursor.follow ? options_.stream_silence : options_.call_limit;
     auto response = co_await call(std::move(request), limit);
     if (!response) co_return response.error();
-    cursor.reached = true;
     std::string pending;
     while (true) {
         auto chunk = co_await response->body->read();
-        if (!chunk) co_return chunk.error();
+        if (!chunk) co_return explain(options_, chunk.error());
         if (chunk->empty()) co_return Result<void>();
         pending += *chunk;
         std::size_t begin = 0;
@@ -163,7 +136,7 @@ awaitable<Result<void>> Client::logs(LogRequest request, LogSink sink) {
         } else {
             error = streamed.error();
         }
-        if (error && (!cursor.reached || !is_passing(*error))) co_return *error;
+        if (error && !may_come_back(*error)) co_return *error;
         // A silent run is no interruption: the stream is just opened again.
         if (error && error->code == Errc::timed_out) patience.reset();
         const auto length = patience.next();

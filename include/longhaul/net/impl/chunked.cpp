@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint32_t kSizeDigitsMax = 12;
 constexpr std::uint32_t kExtraBytesMax = 16 * 1024;
+constexpr std::uint32_t kTrailerBytesMax = 256 * 1024;  // where they are kept
 
 Error malformed(std::string what) {
     return make_error(Errc::invalid_argument, "the chunked body is malformed: " + std::move(what),
@@ -51,6 +52,14 @@ Result<std::size_t> ChunkDecoder::feed(std::string_view in, std::string& out, st
     return taken;
 }
 
+std::uint32_t ChunkDecoder::extra_bytes_max() const {
+    return extras_ == Extras::keep_trailers ? kTrailerBytesMax : kExtraBytesMax;
+}
+
+void ChunkDecoder::keep(char c) {
+    if (extras_ == Extras::keep_trailers) trailers_ += c;
+}
+
 Result<void> ChunkDecoder::size_char(char c) {
     if (const int digit = hex_value(c); digit >= 0) {
         if (++digits_ > kSizeDigitsMax) return malformed("a chunk size is too long");
@@ -80,8 +89,9 @@ Result<void> ChunkDecoder::step(char c) {
     case State::size: return size_char(c);
     case State::extension:
     case State::trailer_line:
-        if (++extra_bytes_ > kExtraBytesMax) return malformed("too many extensions or trailers");
+        if (++extra_bytes_ > extra_bytes_max()) return malformed("too many extensions or trailers");
         if (c == '\n' || c == '\0') return malformed("a bare LF or a NUL");
+        keep(c == '\r' ? '\n' : c);
         if (c == '\r') state_ = state_ == State::extension ? State::size_lf : State::trailer_lf;
         return {};
     case State::size_lf: {
@@ -98,6 +108,7 @@ Result<void> ChunkDecoder::step(char c) {
         }
         if (extras_ == Extras::refuse) return malformed("trailers are not accepted");
         ++extra_bytes_;
+        keep(c);
         state_ = State::trailer_line;
         return {};
     case State::trailer_lf: return expect('\n', State::trailer);

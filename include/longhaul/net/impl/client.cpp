@@ -131,6 +131,10 @@ private:
                 continue;
             }
             scanned = channel.unread().size();
+            if (!std::string_view("HTTP/").starts_with(channel.unread().substr(0, 5))) {
+                attempt.error = malformed("it does not begin with HTTP/");
+                co_return;
+            }
             if (scanned >= pool_->options().header_bytes_max) {
                 attempt.error =
                     malformed("its header is larger than " +
@@ -175,7 +179,8 @@ private:
 
     [[nodiscard]] Error malformed(const std::string& why) const {
         return make_error(Errc::unavailable,
-                          "a malformed answer from " + connection_->address + ": " + why);
+                          "a malformed answer from " + connection_->address + ": " + why,
+                          "malformed-answer");
     }
 
     [[nodiscard]] Error broken(const Channel::ErrorCode& code) const {

@@ -39,7 +39,7 @@ Connection::Connection(ServerState& server, StreamSocket socket, std::string rem
     : server_(server),
       remote_(std::move(remote)),
       channel_(std::move(socket)),
-      body_(channel_, server.clock) {}
+      body_(channel_, server.clock, server.options.trailers ? &request_.headers : nullptr) {}
 
 boost::asio::awaitable<void> Connection::run() {
     bool more = true;

@@ -1,5 +1,7 @@
 #include "longhaul/net/impl/request_body.hpp"
 
+#include "longhaul/net/impl/http_text.hpp"
+
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
@@ -17,7 +19,8 @@ void RequestBody::reset(const HeadFacts& facts, BodyLimits limits) {
     facts_ = facts;
     limits_ = limits;
     received_ = 0;
-    decoder_ = ChunkDecoder{ChunkDecoder::Extras::refuse};
+    using Extras = ChunkDecoder::Extras;
+    decoder_ = ChunkDecoder{trailers_ != nullptr ? Extras::keep_trailers : Extras::refuse};
     continue_pending_ = facts.expects_continue;
     finished_ = facts.body == BodyKind::none;
     failure_.reset();
@@ -80,10 +83,26 @@ boost::asio::awaitable<Result<std::string>> RequestBody::read_chunked() {
                                           std::to_string(limits_.bytes_max) + " bytes",
                                       "payload-too-large"));
         finished_ = decoder_.done();
+        if (finished_ && !take_trailers())
+            co_return fail(make_error(Errc::invalid_argument, "a trailer of the body is malformed",
+                                      "invalid-request"));
         if (finished_ || !piece.empty()) co_return piece;
         const auto error = co_await channel_.fill(kPieceMax);
         if (error) co_return fail(error);
     }
+}
+
+// False where one is no header.
+bool RequestBody::take_trailers() {
+    std::string_view lines = decoder_.trailers();
+    while (!lines.empty()) {
+        const auto line = lines.substr(0, lines.find('\n'));
+        lines.remove_prefix(line.size() + 1);
+        const auto colon = line.find(':');
+        if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return false;
+        trailers_->emplace_back(line.substr(0, colon), trim_blanks(line.substr(colon + 1)));
+    }
+    return true;
 }
 
 Error RequestBody::fail(Error error) {

@@ -21,7 +21,9 @@ struct BodyLimits {
 
 class RequestBody final : public port::ByteSource {
 public:
-    RequestBody(Channel& channel, const port::Clock& clock) : channel_(channel), clock_(clock) {}
+    // `trailers` of bodies are added to these; nullptr: they are refused.
+    RequestBody(Channel& channel, const port::Clock& clock, port::Headers* trailers)
+        : channel_(channel), clock_(clock), trailers_(trailers) {}
 
     // Begins another request's body.
     void reset(const HeadFacts& facts, BodyLimits limits);
@@ -39,11 +41,13 @@ private:
     boost::asio::awaitable<Result<std::string>> read_length();
     boost::asio::awaitable<Result<std::string>> read_chunked();
     boost::asio::awaitable<Result<void>> send_continue();
+    [[nodiscard]] bool take_trailers();
     [[nodiscard]] Error fail(Error error);
     [[nodiscard]] Error fail(const Channel::ErrorCode& code);
 
     Channel& channel_;
     const port::Clock& clock_;
+    port::Headers* const trailers_;
 
     // Of the current request.
     HeadFacts facts_{};

@@ -16,6 +16,7 @@ constexpr std::size_t kCommandItemsMax = 256;
 constexpr std::size_t kVariablesMax = 256;
 constexpr std::size_t kTextBytesMax = 64u << 10;  // of the whole command; of all variables
 constexpr std::size_t kHandlerBytesMax = 256;
+constexpr std::size_t kPathBytesMax = 1024;
 constexpr std::uint64_t kContentMax = 1u << 30;
 constexpr Duration kAnyDuration = hours(24 * 36'500);
 constexpr std::string_view kReservedVariable = "LONGHAUL_";
@@ -30,8 +31,7 @@ bool is_identifier(std::string_view text) {
 }
 
 // "app.main", "package.module.function"
-bool is_handler(std::string_view text) {
-    if (text.size() > kHandlerBytesMax) return false;
+bool is_dotted(std::string_view text) {
     std::size_t parts = 0;
     while (true) {
         const auto dot = text.find('.');
@@ -40,6 +40,31 @@ bool is_handler(std::string_view text) {
         if (dot == std::string_view::npos) return parts >= 2;
         text.remove_prefix(dot + 1);
     }
+}
+
+// A folder or file name within a package, as Node's modules have them.
+bool is_file_name(std::string_view text) {
+    if (text.empty() || text == "." || text == "..") return false;
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '.'; });
+}
+
+// "app.main", "lib/my-app.main": folders, a module, its export.
+bool is_node_handler(std::string_view text) {
+    for (auto slash = text.find('/'); slash != std::string_view::npos; slash = text.find('/')) {
+        if (!is_file_name(text.substr(0, slash))) return false;
+        text.remove_prefix(slash + 1);
+    }
+    const auto dot = text.find('.');
+    if (dot == std::string_view::npos || !is_file_name(text.substr(0, dot))) return false;
+    const std::string_view exported = text.substr(dot + 1);
+    return is_identifier(exported) || is_dotted(exported);
+}
+
+bool is_path(std::string_view text) {
+    return text.size() <= kPathBytesMax && text.starts_with('/') &&
+           std::all_of(text.begin(), text.end(),
+                       [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
 }
 
 std::string_view mode_name(FunctionMode mode) {
@@ -76,6 +101,7 @@ public:
             return done.error();
         }
         if (!later_.empty()) return not_available(later_);
+        if (!inner_problem_.empty()) return wrong(inner_problem_);
         if (strict_) {
             if (auto done = check_mode(); !done) return done.error();
         }
@@ -122,12 +148,30 @@ private:
             function_.mode = FunctionMode::handler;
         } else if (mode == "http") {
             function_.mode = FunctionMode::http;
-            later(strict_, "mode \"http\"");
         } else if (mode == "exec") {
             function_.mode = FunctionMode::exec;
         } else {
             reader_.fail("mode", "must be \"handler\", \"http\" or \"exec\"");
         }
+        if (const Json* http = reader_.member("http")) read_http(*http);
+    }
+
+    void read_http(const Json& http) {
+        if (strict_ && function_.mode != FunctionMode::http)
+            reader_.fail("http", "has a meaning in mode http alone");
+        ObjectReader inner(http, "http");
+        HttpSpec& out = function_.http;
+        inner.text("path", out.path);
+        inner.text("ready_path", out.ready_path);
+        constexpr std::string_view kRule =
+            "must begin with '/' and have printable ASCII characters, at most 1024, and no '#'";
+        if (!is_path(out.path)) inner.fail("path", kRule);
+        if (!out.ready_path.empty() && !is_path(out.ready_path)) inner.fail("ready_path", kRule);
+        take_problem(strict_ ? inner.finish_strict() : inner.finish());
+    }
+
+    void take_problem(const Result<void>& inner) {
+        if (!inner && inner_problem_.empty()) inner_problem_ = inner.error().message;
     }
 
     void read_command() {
@@ -229,9 +273,7 @@ private:
         if (const Json* backoff = inner.member("backoff"); backoff && !backoff->as_string()) {
             inner.fail("backoff", "must be a string");
         }
-        if (auto done = inner.finish_strict(); !done) {
-            if (retry_problem_.empty()) retry_problem_ = done.error().message;
-        }
+        take_problem(inner.finish_strict());
         later(max_attempts > 1, "retry.max_attempts above 1");
         later(on_lost, "retry.on_lost");
     }
@@ -241,33 +283,62 @@ private:
     }
 
     Result<void> check_mode() const {
-        if (!retry_problem_.empty()) return wrong(retry_problem_);
-        if (function_.mode == FunctionMode::handler) return check_handler();
-        if (function_.command.empty() || function_.command.front().empty()) {
-            return wrong("command is missing: mode exec runs it, as in [\"/bin/sh\", \"run.sh\"]");
+        switch (function_.mode) {
+        case FunctionMode::handler: return check_handler();
+        case FunctionMode::http:
+            return check_command("mode http", "starts it, as in [\"node\", \"server.js\"]");
+        case FunctionMode::exec: break;
         }
-        if (has_handler_) return wrong("handler has no meaning in mode exec");
-        if (has_runtime_ && !function_.runtime.empty()) {
-            return wrong("runtime has no meaning in mode exec");
-        }
+        return check_command("mode exec", "runs it, as in [\"/bin/sh\", \"run.sh\"]");
+    }
+
+    // What runs a command of its own, and has nothing to do with handlers.
+    Result<void> check_command(std::string_view mode, std::string_view does) const {
+        if (!has_program()) return wrong(fmt::format("command is missing: {} {}", mode, does));
+        if (has_handler_) return wrong(fmt::format("handler has no meaning in {}", mode));
+        if (has_runtime_ && !function_.runtime.empty())
+            return wrong(fmt::format("runtime has no meaning in {}", mode));
+        if (function_.mode == FunctionMode::http) return check_result(mode);
         return {};
     }
 
     Result<void> check_handler() const {
+        const std::string& runtime = function_.runtime;
+        if (runtime == "custom") return check_custom();
+        if (!runtime.empty() && runtime != "python" && runtime != "node")
+            return wrong("runtime \"" + runtime + "\" is unknown: there are python, node, custom");
         if (!has_handler_)
             return wrong("handler is missing: mode handler calls it, as in app.main");
-        if (!is_handler(function_.handler)) {
+        if (function_.handler.size() > kHandlerBytesMax ||
+            !(runtime == "node" ? is_node_handler(function_.handler)
+                                : is_dotted(function_.handler)))
             return wrong("handler must be a module and a function, as in app.main");
-        }
-        if (has_command_) return wrong("command has no meaning in mode handler");
+        if (has_command_)
+            return wrong("command has no meaning in mode handler: see runtime custom");
+        return check_result("mode handler");
+    }
+
+    // Its command gets the handler as a text, and makes of it what it likes.
+    Result<void> check_custom() const {
+        if (!has_program())
+            return wrong(
+                "command is missing: runtime custom starts it, as in "
+                "[\"npx\", \"aws-lambda-ric\", \"app.handler\"]");
+        if (function_.handler.size() > kHandlerBytesMax)
+            return wrong(fmt::format("handler is longer than {} bytes", kHandlerBytesMax));
+        if (function_.handler.find('\0') != std::string::npos)
+            return wrong("handler must not contain NUL");
+        return check_result("mode handler");
+    }
+
+    Result<void> check_result(std::string_view mode) const {
         if (function_.result_is_file)
-            return wrong("result \"file\" has no meaning in mode handler");
-        if (has_runtime_ && function_.runtime != "python" && function_.runtime != "node")
-            return wrong("runtime \"" + function_.runtime + "\" is unknown; python is there");
-        if (has_runtime_ && function_.runtime != "python") {
-            return not_available("runtime \"" + function_.runtime + "\" (python is)");
-        }
+            return wrong(fmt::format("result \"file\" has no meaning in {}", mode));
         return {};
+    }
+
+    [[nodiscard]] bool has_program() const {
+        return !function_.command.empty() && !function_.command.front().empty();
     }
 
     ObjectReader reader_;
@@ -279,7 +350,7 @@ private:
     bool has_handler_ = false;
     bool has_command_ = false;
     std::string later_;          // the first member that a later version brings
-    std::string retry_problem_;  // in the inner object
+    std::string inner_problem_;  // of an inner object
 };
 
 // "1" of a TOML number as a JSON number.
@@ -335,6 +406,13 @@ Json to_json(const FunctionSpec& function) {
         Json::Array command(function.command.begin(), function.command.end());
         json.set("command", std::move(command));
     }
+    if (function.mode == FunctionMode::http) {
+        const std::string& ready = function.http.ready_path;
+        Json http = Json::object();
+        http.set("path", function.http.path);
+        http.set("ready_path", ready.empty() ? Json{} : Json{ready});
+        json.set("http", std::move(http));
+    }
     Json::Object env;
     for (const auto& [name, value] : function.env) env.emplace_back(name, value);
     json.set("env", std::move(env));
@@ -361,7 +439,8 @@ Result<FunctionSpec> parse_function(const Json& document, Strictness strictness,
     if (!document.as_object()) return wrong("a function must be a JSON object");
     auto function = FunctionReader(document, strictness, execution_timeout_max).read();
     const bool is_new = strictness == Strictness::public_api;
-    if (function && is_new && function->mode == FunctionMode::handler) function->runtime = "python";
+    if (function && is_new && function->mode == FunctionMode::handler && function->runtime.empty())
+        function->runtime = "python";
     return function;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace longhaul::wire::fields {
 namespace {
@@ -140,8 +141,38 @@ void read_count(ObjectReader& reader, std::string_view name, std::uint64_t& out)
     reader.number(name, out, 0, kAnyCount);
 }
 
+void pass_on(ObjectReader& reader, std::string_view name, const ObjectReader& inner) {
+    const auto done = inner.finish();
+    if (!done) reader.fail(name, "is wrong: " + done.error().message);
+}
+
 bool is_printable(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
+}
+
+Json write_digest(const AttemptDigest& digest) {
+    Json json = Json::object();
+    json.set("count", digest.count);
+    json.set("sum", fmt::format("{:016x}", digest.sum));
+    return json;
+}
+
+void read_digest_of_attempts(ObjectReader& outer, std::optional<AttemptDigest>& out) {
+    const Json* json = outer.member("digest");
+    if (!json) return;
+    ObjectReader reader(*json);
+    AttemptDigest digest;
+    reader.require("count");
+    read_count(reader, "count", digest.count);
+    std::string text;
+    reader.require("sum");
+    reader.text("sum", text);
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, digest.sum, 16);
+    if (text.size() != 16 || parsed.ec != std::errc{} || parsed.ptr != end)
+        reader.fail("sum", "must be 16 hex digits");
+    pass_on(outer, "digest", reader);
+    out = digest;
 }
 
 Json write(const AttemptKey& value) {

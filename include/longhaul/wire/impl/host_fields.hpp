@@ -43,6 +43,12 @@ void read_count(ObjectReader& reader, std::string_view name, std::uint64_t& out)
 
 [[nodiscard]] bool is_printable(std::string_view text);
 
+// The problem of an object inside is a problem of the member that holds it.
+void pass_on(ObjectReader& reader, std::string_view name, const ObjectReader& inner);
+
+[[nodiscard]] Json write_digest(const AttemptDigest& digest);
+void read_digest_of_attempts(ObjectReader& outer, std::optional<AttemptDigest>& out);
+
 // What stands in lists: write(value), and read(json, where, out) with `where` in its messages.
 [[nodiscard]] Json write(const AttemptKey& value);
 [[nodiscard]] Json write(const StatusEntry& value);

@@ -13,7 +13,8 @@ namespace fields {
 namespace {
 
 // Index = number; index 0 is none.
-constexpr std::array<std::string_view, 5> kKillModes{"", "cancel", "kill", "timeout", "fence"};
+constexpr std::array<std::string_view, 6> kKillModes{"",        "cancel", "kill",
+                                                     "timeout", "fence",  "drain"};
 constexpr std::array<std::string_view, 5> kKillOutcomes{"", "stopping", "fenced", "ended", "stale"};
 
 template <class Enum, std::size_t Count>
@@ -36,6 +37,7 @@ Json write(const KillOrder& value) {
     json.set("token", value.token.text);
     json.set("mode", kKillModes[static_cast<std::size_t>(value.mode)]);
     json.set("grace_ms", value.grace_ms);
+    if (!value.reason.empty()) json.set("reason", value.reason);
     if (!value.instance.empty()) json.set("instance", value.instance.text);
     return json;
 }
@@ -47,6 +49,7 @@ Result<void> read(const Json& json, std::string_view where, KillOrder& out) {
     read_id(reader, "token", out.token.text, Presence::required);
     read_name(reader, "mode", kKillModes, out.mode);
     reader.integer("grace_ms", out.grace_ms, 0, kMsMax);
+    reader.text("reason", out.reason);
     read_id(reader, "instance", out.instance.text, Presence::optional);
     return reader.finish();
 }

@@ -1,10 +1,9 @@
-// What is said about attempts and hosts: entries, reports, batches, snapshots.
+// What is said about attempts and hosts: entries, announcements, reports, batches.
 #include "longhaul/base/text.hpp"
 #include "longhaul/wire/base64.hpp"
 #include "longhaul/wire/impl/host_fields.hpp"
 
 #include <algorithm>
-#include <array>
 #include <limits>
 
 namespace longhaul::wire {
@@ -33,12 +32,6 @@ void read_enum(ObjectReader& reader, std::string_view name, std::optional<Enum>&
     if (!reader.text(name, text)) return;
     out = from_text(text);
     if (!out) reader.fail(name, "is unknown: '" + text.substr(0, 64) + "'");
-}
-
-// The problem of an object inside is a problem of the member that holds it.
-void pass_on(ObjectReader& reader, std::string_view name, const ObjectReader& inner) {
-    const auto done = inner.finish();
-    if (!done) reader.fail(name, "is wrong: " + done.error().message);
 }
 
 Json write_result(const ResultReference& result) {
@@ -206,6 +199,25 @@ void read_capacity(ObjectReader& outer, HostCapacity& out) {
     pass_on(outer, "capacity", reader);
 }
 
+Json write_orders(const ReportAnswer& answer) {
+    Json json = Json::object();
+    if (answer.snapshot_please) json.set("snapshot", true);
+    write_optional(json, "drain", answer.drain);
+    if (answer.epoch_floor != 0) json.set("epoch_floor", answer.epoch_floor);
+    return json;
+}
+
+void read_orders(ObjectReader& outer, ReportAnswer& out) {
+    const Json* json = outer.member("orders");
+    if (!json) return;
+    ObjectReader reader(*json);
+    reader.boolean("snapshot", out.snapshot_please);
+    bool drain = false;
+    if (reader.boolean("drain", drain)) out.drain = drain;
+    read_count(reader, "epoch_floor", out.epoch_floor);
+    pass_on(outer, "orders", reader);
+}
+
 void read_packages(ObjectReader& reader, std::vector<Digest>& out) {
     std::vector<std::string> texts;
     reader.texts("packages", texts);
@@ -322,6 +334,7 @@ Json write(const HostAnnouncement& value) {
     for (const Digest& digest : value.packages) packages.emplace_back(digest.text);
     json.set("packages", std::move(packages));
     json.set("draining", value.draining);
+    if (value.digest) json.set("digest", write_digest(*value.digest));
     return json;
 }
 
@@ -338,6 +351,7 @@ Result<void> read(const Json& json, std::string_view where, HostAnnouncement& ou
     if (auto done = read_list(reader, "loaded", kLoadedMax, out.loaded); !done) return done;
     read_packages(reader, out.packages);
     reader.boolean("draining", out.draining);
+    read_digest_of_attempts(reader, out.digest);
     return reader.finish();
 }
 
@@ -368,7 +382,7 @@ Json to_json(const Report& value) {
 Json to_json(const ReportAnswer& value) {
     Json json = message();
     json.set("accepted_seq", value.accepted_seq);
-    json.set("snapshot_please", value.snapshot_please);
+    json.set("orders", write_orders(value));
     json.set("refused", Json::Array(value.refused.begin(), value.refused.end()));
     return json;
 }
@@ -377,32 +391,9 @@ Json to_json(const StatusBatch& value) {
     Json json = message();
     json.set("host", value.host.text);
     json.set("epoch", value.epoch);
-    json.set("prev_seq", value.prev_seq);
+    write_optional(json, "prev_seq", value.prev_seq);
     json.set("last_seq", value.last_seq);
     json.set("entries", write_list(value.entries));
-    return json;
-}
-
-Json to_json(const StatusQuery& value) {
-    Json json = message();
-    json.set("keys", write_list(value.keys));
-    json.set("snapshot", value.snapshot);
-    if (!value.instances.empty()) {
-        Json::Array instances;
-        for (const InstanceId& id : value.instances) instances.emplace_back(id.text);
-        json.set("instances", std::move(instances));
-    }
-    return json;
-}
-
-Json to_json(const StatusAnswer& value) {
-    Json json = message();
-    json.set("host", value.host.text);
-    json.set("epoch", value.epoch);
-    json.set("last_seq", value.last_seq);
-    json.set("complete", value.complete);
-    json.set("entries", write_list(value.entries));
-    json.set("unknown", write_list(value.unknown));
     return json;
 }
 
@@ -436,7 +427,7 @@ Result<void> read_message(const Json& json, ReportAnswer& out) {
     ObjectReader reader(json);
     read_proto(reader);
     read_count(reader, "accepted_seq", out.accepted_seq);
-    reader.boolean("snapshot_please", out.snapshot_please);
+    read_orders(reader, out);
     reader.texts("refused", out.refused);
     if (out.refused.size() > kBatchMax) reader.fail("refused", "has too many items");
     return reader.finish();
@@ -448,36 +439,10 @@ Result<void> read_message(const Json& json, StatusBatch& out) {
     read_id(reader, "host", out.host.text, Presence::required);
     reader.require("epoch");
     read_count(reader, "epoch", out.epoch);
-    read_count(reader, "prev_seq", out.prev_seq);
+    std::uint64_t prev_seq = 0;
+    if (reader.number("prev_seq", prev_seq, 0, kAnyCount)) out.prev_seq = prev_seq;
     read_count(reader, "last_seq", out.last_seq);
     if (auto done = read_list(reader, "entries", kBatchMax, out.entries); !done) return done;
-    return reader.finish();
-}
-
-Result<void> read_message(const Json& json, StatusQuery& out) {
-    ObjectReader reader(json);
-    read_proto(reader);
-    reader.boolean("snapshot", out.snapshot);
-    if (auto done = read_list(reader, "keys", kBatchMax, out.keys); !done) return done;
-    std::vector<std::string> instances;
-    reader.texts("instances", instances);
-    if (!instances.empty() && instances.size() != out.keys.size())
-        reader.fail("instances", "must be one for each of keys");
-    for (std::string& id : instances) out.instances.push_back(InstanceId{std::move(id)});
-    return reader.finish();
-}
-
-Result<void> read_message(const Json& json, StatusAnswer& out) {
-    ObjectReader reader(json);
-    read_proto(reader);
-    read_id(reader, "host", out.host.text, Presence::required);
-    reader.require("epoch");
-    read_count(reader, "epoch", out.epoch);
-    read_count(reader, "last_seq", out.last_seq);
-    reader.boolean("complete", out.complete);
-    // A wrong entry refuses the answer as a whole: left out, it would look like a lost attempt.
-    if (auto done = read_list(reader, "entries", kSnapshotMax, out.entries); !done) return done;
-    if (auto done = read_list(reader, "unknown", kBatchMax, out.unknown); !done) return done;
     return reader.finish();
 }
 
@@ -494,7 +459,5 @@ template Result<HostAnnouncement> decode<HostAnnouncement>(std::string_view);
 template Result<Report> decode<Report>(std::string_view);
 template Result<ReportAnswer> decode<ReportAnswer>(std::string_view);
 template Result<StatusBatch> decode<StatusBatch>(std::string_view);
-template Result<StatusQuery> decode<StatusQuery>(std::string_view);
-template Result<StatusAnswer> decode<StatusAnswer>(std::string_view);
 
 }  // namespace longhaul::wire

@@ -1,0 +1,44 @@
+// What a run used of a process that serves run after run (modes handler and http), what it left
+// behind, and how it ended where the process ended first.
+//
+// Runs on the agent's executor.
+#pragma once
+
+#include "runtime_agent_ext/core/run.hpp"
+#include "runtime_agent_ext/driver/census.hpp"
+#include "runtime_agent_ext/driver/function_process.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace longhaul::runtime_agent_ext {
+
+class RunAccount {
+public:
+    RunAccount(const Surroundings& surroundings, Census& census);
+
+    // The load is over: what lives now belongs to the instance.
+    void open(const FunctionProcess& process);
+    // A run begins.
+    void begin() { orphans_ = {}; }
+    void add_orphan(const Usage& usage);
+    // Completes `end` with what the run used and left.
+    void close(FunctionEnd& end, const FunctionProcess& process);
+
+    // The end of a run before which its process ended. `what` is the process: "the server".
+    [[nodiscard]] FunctionEnd end_with(const process::ProcessEnd& process,
+                                       std::string_view what) const;
+
+private:
+    const Surroundings& surroundings_;
+    Census& census_;
+    double cpu_before_ = 0;
+    std::uint64_t oom_kills_before_ = 0;
+    Usage orphans_;
+};
+
+// "the server ended with exit code 3", "… was ended by signal 9"
+[[nodiscard]] std::string how_it_ended(const process::ProcessEnd& process, std::string_view what);
+
+}  // namespace longhaul::runtime_agent_ext
