@@ -43,13 +43,16 @@ asio::awaitable<void> Reporter::run() {
     Duration backoff = kBackoffFirst;
     while (!tasks_.cancelled()) {
         const TimePoint next_announcement = clock_.now() + limits_.announce_interval;
-        // What is reported must not be forgotten by a crash.
+        // What is reported must not be forgotten by a crash: nothing that has come since.
+        const std::uint64_t through = ledger_.core().last_seq();
         auto durable = co_await ledger_.durable();
         if (!durable) {
             logger_.error("reports_end", {{"reason", durable.error().message}});
             co_return;
         }
-        Batch batch = build();
+        const auto next = ledger_.core().changes_after(sent_seq_, 1);
+        if (!next.empty() && next.front().first > through) continue;
+        Batch batch = build(through);
         auto answer = co_await send(std::move(batch.body));
         const Result<void> done =
             answer ? take_in(batch.report, *answer) : Result<void>(answer.error());
@@ -86,10 +89,10 @@ asio::awaitable<void> Reporter::wait_for_news(TimePoint next_announcement) {
     }
 }
 
-Reporter::Batch Reporter::build() {
+Reporter::Batch Reporter::build(std::uint64_t through) {
     std::size_t entries_max = limits_.entries_max;
     while (true) {
-        Batch batch{build(entries_max), {}};
+        Batch batch{build(through, entries_max), {}};
         batch.body = wire::to_json(batch.report).dump();
         const std::size_t count = batch.report.entries.size();
         if (batch.body.size() <= limits_.bytes_max || count <= 1) return batch;
@@ -98,15 +101,16 @@ Reporter::Batch Reporter::build() {
     }
 }
 
-wire::Report Reporter::build(std::size_t entries_max) {
+wire::Report Reporter::build(std::uint64_t through, std::size_t entries_max) {
     const HostCore& core = ledger_.core();
     const auto changes = core.changes_after(sent_seq_, entries_max + 1);
     announce(!changes.empty());
     wire::Report report;
     report.host = announced_;
-    report.host.last_seq = core.last_seq();
+    report.host.last_seq = std::max(through, sent_seq_);
     std::size_t bytes = 0;
     for (const auto& [seq, key] : changes) {
+        if (seq > through) break;
         wire::StatusEntry entry = ledger_.entry(key);
         bytes += weight(entry);
         const bool full = report.entries.size() >= entries_max || bytes > limits_.bytes_max;
