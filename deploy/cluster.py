@@ -239,7 +239,8 @@ class Cluster:
         except Failure:
             self.kill_9(name)
         child = self.children.get(name)
-        return None if child is None else child.poll()
+        # It may look like a zombie while threads of it are still ending: then waiting is short.
+        return None if child is None else child.wait(seconds)
 
     def _wait_end(self, name, seconds):
         wait_until(lambda: self.pid(name) is None, f'{name} has ended', seconds)

@@ -25,10 +25,10 @@ namespace longhaul::host_agent {
 
 struct UidRangeSettings {
     std::string claims_dir = "/run/longhaul/uids";
-    std::string owner;          // the data folder: absolute, the same at every start
-    std::uint32_t first = 0;    // of the first block
-    std::uint32_t count = 0;    // ids of one block
-    std::uint32_t blocks = 64;  // tried, one after another
+    std::string owner;             // the data folder: absolute, the same at every start
+    std::uint32_t first = 0;       // of the first block
+    std::uint32_t count = 0;       // ids of one block
+    std::uint32_t blocks = 1'000;  // tried, one after another
 };
 
 class UidRange {

@@ -92,7 +92,7 @@ asio::awaitable<void> Reporter::wait_for_news(TimePoint next_announcement) {
 Reporter::Batch Reporter::build(std::uint64_t through) {
     std::size_t entries_max = limits_.entries_max;
     while (true) {
-        Batch batch{build(entries_max, through), {}};
+        Batch batch{build(through, entries_max), {}};
         batch.body = wire::to_json(batch.report).dump();
         const std::size_t count = batch.report.entries.size();
         if (batch.body.size() <= limits_.bytes_max || count <= 1) return batch;
@@ -101,7 +101,7 @@ Reporter::Batch Reporter::build(std::uint64_t through) {
     }
 }
 
-wire::Report Reporter::build(std::size_t entries_max, std::uint64_t through) {
+wire::Report Reporter::build(std::uint64_t through, std::size_t entries_max) {
     const HostCore& core = ledger_.core();
     const auto changes = core.changes_after(sent_seq_, entries_max + 1);
     announce(!changes.empty());

@@ -59,9 +59,8 @@ private:
     boost::asio::awaitable<void> run();
     boost::asio::awaitable<Result<wire::ReportAnswer>> send(std::string body);
     boost::asio::awaitable<void> wait_for_news(TimePoint next_announcement);
-    // Of the changes up to `through`: those are durable.
     [[nodiscard]] Batch build(std::uint64_t through);
-    [[nodiscard]] wire::Report build(std::size_t entries_max, std::uint64_t through);
+    [[nodiscard]] wire::Report build(std::uint64_t through, std::size_t entries_max);
     void announce(bool has_changes);
     [[nodiscard]] Result<void> take_in(const wire::Report& report,
                                        const wire::ReportAnswer& answer);

@@ -12,6 +12,10 @@ import harness
 # Where their native code finds the headers of Debian's Node, instead of fetching others.
 ENVIRONMENT = {'npm_config_nodedir': '/usr', 'npm_config_update_notifier': 'false'}
 
+# Where there is no registry that is soon clear.
+PATIENCE = ('--fetch-retries', '1', '--fetch-retry-maxtimeout', '5000', '--fetch-timeout', '30000')
+REFUSED = {}  # folder: why; one try a run
+
 
 def installed(packages, tools=()):
     """The folder whose node_modules has the packages ("name@version"); raises harness.Skip."""
@@ -24,16 +28,19 @@ def installed(packages, tools=()):
     done = os.path.join(folder, 'installed')
     if os.path.exists(done):
         return folder
+    if folder in REFUSED:
+        raise harness.Skip(REFUSED[folder])
     os.makedirs(folder, exist_ok=True)
     log = os.path.join(folder, 'install.log')
     with open(log, 'wb') as out:
         code = subprocess.run(
-            ['npm', 'install', '--prefix', folder, '--no-audit', '--no-fund',
+            ['npm', 'install', '--prefix', folder, '--no-audit', '--no-fund', *PATIENCE,
              '--foreground-scripts', *packages],
             env={**os.environ, **ENVIRONMENT}, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             check=False).returncode
     if code != 0:
-        raise harness.Skip(f'npm {name} cannot be installed: {last_line(log)} ({log})')
+        REFUSED[folder] = f'npm {name} cannot be installed: {last_line(log)} ({log})'
+        raise harness.Skip(REFUSED[folder])
     with open(done, 'w', encoding='utf-8'):
         return folder
 

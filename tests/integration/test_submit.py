@@ -236,6 +236,10 @@ def test_another_tenants_work_is_404(dev):
 def test_idle_instances_are_used_again(dev):
     dev.put_function('again', command=['cat'], max_running=1)
     first, _ = dev.run('again', b'1')
+    # Of several hosts the one that has it loaded is chosen once that is known.
+    until(lambda: any(entry['function'] == 'again'
+                      for host in dev.request('GET', '/v1/hosts').json()['hosts']
+                      for entry in host['loaded']), 'its host is known to have it loaded')
     second, _ = dev.run('again', b'2')
     equal(first['attempts'][0]['instance'], second['attempts'][0]['instance'], 'instance')
     until(lambda: dev.request('GET', '/v1/functions/again/queue').json()['running'] == 0,

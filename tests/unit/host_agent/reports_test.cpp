@@ -33,6 +33,37 @@ ReportLimits report_limits() {
     return limits;
 }
 
+// A journal in which something happens while its next append is under way, and which then takes its
+// time for the one after it.
+class BusyJournal final : public port::Journal {
+public:
+    explicit BusyJournal(port::Clock& clock) : clock_(clock) {}
+
+    boost::asio::awaitable<Result<port::Position>> append(
+        std::vector<std::string> records) override {
+        if (std::exchange(is_slow, false)) co_await clock_.wait_until(clock_.now() + seconds(1));
+        if (auto happens = std::exchange(while_writing, nullptr)) {
+            co_await clock_.wait_until(clock_.now() + milliseconds(100));
+            happens();
+            is_slow = true;
+        }
+        co_return co_await inner_.append(std::move(records));
+    }
+    Result<void> replay(port::Position from, const Visitor& each) override {
+        return inner_.replay(from, each);
+    }
+    Result<void> trim(port::Position before) override { return inner_.trim(before); }
+    [[nodiscard]] port::JournalOpening opening() const override { return inner_.opening(); }
+    [[nodiscard]] std::uint64_t bytes() const override { return inner_.bytes(); }
+
+    std::function<void()> while_writing;
+    bool is_slow = false;
+
+private:
+    port::Clock& clock_;
+    journal::MemoryJournal inner_;
+};
+
 // A reporter before a status service that keeps what it is told, and answers as it is told to.
 struct World {
     explicit World(ReportLimits limits = report_limits())
@@ -121,7 +152,7 @@ struct World {
 
     test::FakeClock clock;
     boost::asio::io_context io{1};
-    journal::MemoryJournal journal;
+    BusyJournal journal{clock};
     test::FakePeer peer{io.get_executor(), clock, 1};
     Ledger ledger{io.get_executor(), clock, Logger{}, core_limits(), 100'000};
     net::TaskGroup tasks{io.get_executor(), Logger{}};
@@ -142,6 +173,27 @@ TEST_CASE("a host that has nothing to say announces itself every 2 s, with a dig
     CHECK(std::ranges::count_if(world.reports, [](const wire::Report& report) {
               return report.host.digest.has_value();
           }) == 3);
+}
+
+TEST_CASE("what came while a report waited for the journal goes with a later one") {
+    World world;
+    world.pass(seconds(1));
+    world.journal.while_writing = [&world] {
+        world.begin(2);
+        world.say(2, wire::Rank::running, 1);
+    };
+    world.begin(1);
+    world.say(1, wire::Rank::running, 1);
+    world.reporter.start();
+    world.pass(milliseconds(200));
+    REQUIRE(world.reports.size() == 1);
+    REQUIRE(world.reports[0].entries.size() == 1);
+    CHECK(world.reports[0].entries[0].key == wire_key(key(1)));
+    world.pass(seconds(2));
+    REQUIRE(world.reports.size() >= 2);
+    REQUIRE(world.reports[1].entries.size() == 1);
+    CHECK(world.reports[1].entries[0].key == wire_key(key(2)));
+    CHECK(world.reports[1].first_seq == world.reports[0].host.last_seq + 1);
 }
 
 TEST_CASE("a step of a run is reported at once, progress waits for company") {

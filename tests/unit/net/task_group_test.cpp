@@ -3,6 +3,8 @@
 #include "longhaul/base/log.hpp"
 #include "tests/unit/net/net_fixture.hpp"
 
+#include <boost/asio/io_context.hpp>
+
 #include <stdexcept>
 
 namespace longhaul::net::test {
@@ -74,6 +76,18 @@ Task<void> survives(Loop& loop) {
 }
 
 }  // namespace
+
+TEST_CASE("a group that is cancelled before its loop runs begins nothing") {
+    boost::asio::io_context io;
+    TaskGroup group(io.get_executor(), Logger{});
+    int counter = 0;
+    group.start("never begins", count_up(counter));
+    group.cancel();
+    io.run();
+    CHECK(counter == 0);
+    CHECK(group.size() == 0);
+    CHECK(group.failures() == 0);
+}
 
 TEST_CASE("a task begins after start() has returned, and join() awaits it") {
     Loop loop;

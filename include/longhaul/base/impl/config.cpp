@@ -96,7 +96,7 @@ bool is_kubernetes_link(std::string_view rest) {
            begins_with(rest, "SERVICE_PORT");
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string out;
     append_json_string(out, text);
     return out;
@@ -104,7 +104,7 @@ std::string quoted(std::string_view text) {
 
 std::string quoted_list(const std::vector<std::string>& items) {
     std::vector<std::string> words;
-    for (const std::string& item : items) words.push_back(quoted(without_user(item)));
+    for (const std::string& item : items) words.push_back(in_quotes(without_user(item)));
     return fmt::format("[{}]", fmt::join(words, ", "));
 }
 
@@ -171,7 +171,7 @@ void ConfigDocument::override_with(std::string_view name, std::string_view text,
 ConfigReader::ConfigReader(const ConfigDocument& document) : document_(document) {}
 
 void ConfigReader::text(std::string_view name, std::string& out) {
-    const Note note{*this, name, {}, [&out] { return quoted(out); }};
+    const Note note{*this, name, {}, [&out] { return in_quotes(out); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     if (value->kind != Kind::text) return problem_at(*value, name, "must be text, in quotes");
@@ -256,7 +256,7 @@ void ConfigReader::boolean(std::string_view name, bool& out) {
 
 void ConfigReader::duration(std::string_view name, Duration& out, Duration min, Duration max) {
     const Note note{*this, name, range(format_duration(min), format_duration(max)),
-                    [&out] { return quoted(format_duration(out)); }};
+                    [&out] { return in_quotes(format_duration(out)); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     const auto parsed = parse_duration(value->items.front());
@@ -272,7 +272,7 @@ void ConfigReader::duration(std::string_view name, Duration& out, Duration min, 
 void ConfigReader::bytes(std::string_view name, std::uint64_t& out, std::uint64_t min,
                          std::uint64_t max) {
     const Note note{*this, name, range(format_bytes(min), format_bytes(max)),
-                    [&out] { return quoted(format_bytes(out)); }};
+                    [&out] { return in_quotes(format_bytes(out)); }};
     const auto* value = find_scalar(name);
     if (!value) return;
     const auto parsed = parse_bytes(value->items.front());

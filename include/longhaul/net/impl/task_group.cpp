@@ -31,13 +31,6 @@ std::string failure_text(const std::exception_ptr& failure) {
     }
 }
 
-// Never inline in the caller of start(), who may be in the middle of a change.
-boost::asio::awaitable<void> run_later(boost::asio::any_io_executor executor,
-                                       boost::asio::awaitable<void> task) {
-    co_await boost::asio::post(executor, boost::asio::use_awaitable);
-    co_await std::move(task);
-}
-
 }  // namespace
 
 struct TaskGroup::State {
@@ -49,7 +42,18 @@ struct TaskGroup::State {
     struct Task {
         std::string_view name;
         boost::asio::cancellation_signal signal{};
+        bool has_begun = false;
     };
+
+    // Never inline in the caller of start(), who may be in the middle of a change.
+    static boost::asio::awaitable<void> run_later(std::shared_ptr<State> state,
+                                                  std::list<Task>::iterator place,
+                                                  boost::asio::awaitable<void> task) {
+        place->has_begun = true;
+        if (state->cancelled) co_return;
+        co_await boost::asio::post(state->executor, boost::asio::use_awaitable);
+        co_await std::move(task);
+    }
 
     boost::asio::any_io_executor executor;
     Logger logger;
@@ -80,7 +84,7 @@ void TaskGroup::start(std::string_view name, boost::asio::awaitable<void> task) 
     const auto place = state_->tasks.emplace(state_->tasks.end());
     place->name = name;
     boost::asio::co_spawn(
-        state_->executor, run_later(state_->executor, std::move(task)),
+        state_->executor, State::run_later(state_, place, std::move(task)),
         boost::asio::bind_cancellation_slot(
             place->signal.slot(),
             [state = state_, place](std::exception_ptr failure) { state->ended(place, failure); }));
@@ -88,8 +92,11 @@ void TaskGroup::start(std::string_view name, boost::asio::awaitable<void> task) 
 
 void TaskGroup::cancel() {
     state_->cancelled = true;
-    // Nothing ends inside emit(): completions are always posted.
-    for (auto& task : state_->tasks) task.signal.emit(boost::asio::cancellation_type::terminal);
+    // Nothing ends inside emit(): completions are always posted. What has not begun sees the flag:
+    // a signal that reached co_spawn before its coroutine would be thrown where nobody catches
+    // (Boost 1.83).
+    for (auto& task : state_->tasks)
+        if (task.has_begun) task.signal.emit(boost::asio::cancellation_type::terminal);
 }
 
 boost::asio::awaitable<void> TaskGroup::join() {
