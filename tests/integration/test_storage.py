@@ -180,7 +180,7 @@ def test_a_view_whose_disk_was_full_heals(fresh):
 
 @limit(120)
 def test_a_view_that_is_beyond_repair_is_rebuilt_by_a_start(fresh):
-    fail_view(fresh, errno.EIO, '--set', 'gateway.view.give_up_after=2s')
+    fail_view(fresh, errno.EIO, '--set', 'gateway.view.give_up_after=10s')
     until(lambda: not fresh.alive(), 'it has given up', 60)
     equal(fresh.process.returncode, EXIT_STORAGE_FAILED, 'exit code')
     assert 'rebuilds it from the journal' in fresh.log_tail(), fresh.log_tail()
