@@ -22,7 +22,7 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
                              "the view ends at position " + std::to_string(snapshot->applied) +
                                  " but the journal begins at " + std::to_string(opening.first));
     scheduler_.load_owner_term(snapshot->owner_term);
-    scheduler_.load_limits(snapshot->limits);
+    if (snapshot->limits) scheduler_.load_limits(*snapshot->limits);
     for (StoredFunction& function : snapshot->functions)
         scheduler_.load_function(function.tenant, function.current, function.paused,
                                  function.updated_at);
@@ -42,6 +42,10 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
         const Change* change = change_of(positioned.record);
         if (change && is_terminal(change->state))
             ended_.emplace_back(positioned.position, change->id);
+        if (const auto* purged = std::get_if<PurgedRecord>(&positioned.record)) {
+            purged_.emplace_back(positioned.position, purged->id);
+            purged_ids_.insert(purged->id);
+        }
     }
     feeder_.feed(std::move(tail));
     auto ended_files = ports_.view.files();
