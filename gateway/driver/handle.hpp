@@ -31,6 +31,8 @@ struct HostAnnouncement;
 
 namespace longhaul::gateway {
 
+class DiskWatch;
+
 struct GatewayLimits {
     SchedulerLimits scheduler{};
     DispatchLimits dispatch{};
@@ -38,11 +40,12 @@ struct GatewayLimits {
     Duration ended_retention = std::chrono::hours(24 * 7);
     std::uint64_t ended_max = 0;  // ended ones kept, the last to end; 0 = as many as there are
     Duration purge_every = std::chrono::minutes(1);
-    std::uint32_t purge_slice = 1000;                     // then others have their turn
-    Duration bulk_time = std::chrono::seconds(20);        // of one call about many
-    Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
-    Duration instances_wait = std::chrono::seconds(3);    // for hosts to name their instances
-    EventLimits events{};                                 // where there is an outlet for them
+    std::uint32_t purge_slice = 1000;                       // then others have their turn
+    Duration bulk_time = std::chrono::seconds(20);          // of one call about many
+    Duration view_give_up_after = std::chrono::minutes(1);  // of failed writes
+    Duration list_wait = std::chrono::milliseconds(100);    // for the view to catch up
+    Duration instances_wait = std::chrono::seconds(3);      // for hosts to name their instances
+    EventLimits events{};                                   // where there is an outlet for them
 };
 
 // The ports and stores that main() built; all outlive the gateway.
@@ -58,6 +61,7 @@ struct GatewayPorts {
     BodyStore& bodies;
     BodyStore& uploads;                   // packages on their way into the blob store
     const EventOutlet* events = nullptr;  // of lifecycle events, if anybody wants them
+    const DiskWatch* space = nullptr;     // null: there is always room for new work
 };
 
 struct SubmitInput {
