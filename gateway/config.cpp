@@ -17,6 +17,10 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.duration("limits.wait_max", config.api.wait_max, 1s, 1h);
     reader.integer("limits.list_max", config.api.list_max, 1, 10'000, "entries");
     reader.integer("limits.batch_max", config.api.batch_max, 1, 10'000, "ids");
+    reader.integer("limits.bulk_max", config.api.bulk_max, 1, 1'000'000, "invocations");
+    reader.duration("limits.bulk_time", config.limits.bulk_time, 100ms, 1min);
+    reader.integer("limits.submits_max", config.api.submits_max, 1, 100'000, "events");
+    reader.bytes("limits.submits_bytes_max", config.api.submits_bytes_max, 1024, 1u << 30);
     reader.bytes("limits.document_max", config.api.document_max, 1024, 64u << 20);
     reader.integer("limits.headers_max", config.api.headers_max, 0, 1'000, "headers");
     reader.bytes("limits.headers_bytes_max", config.api.headers_bytes_max, 0, 16u << 10);
@@ -34,6 +38,9 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.duration("hosts.lease_margin", scheduler.lease_margin, 0ms, 1min);
     reader.duration("hosts.result_grace", config.limits.dispatch.result_grace, 1s, 24h);
     reader.duration("retention.ended", config.limits.ended_retention, 1min, 24h * 3650);
+    reader.integer("retention.max_count", config.limits.ended_max, 0, 10'000'000'000ull,
+                   "invocations");
+    reader.boolean("retention.bodies", scheduler.keep_bodies);
     reader.duration("retention.purge_every", config.limits.purge_every, 1s, 24h);
 }
 

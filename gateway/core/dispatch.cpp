@@ -24,13 +24,6 @@ Error queue_full(const FunctionQueue& queue, std::uint64_t limit, const char* sc
     return error;
 }
 
-Error fingerprint_differs(const InvocationId& id) {
-    return make_error(Errc::mismatch,
-                      "this key or id belongs to invocation " + id.text +
-                          ", which was submitted with another body or other options",
-                      "idempotency-mismatch");
-}
-
 TimePoint default_deadline(const FunctionSpec& function, const Invocation& invocation) {
     return invocation.queue_ttl_at + function.load_timeout + invocation.timeout() +
            function.timeout_grace;
@@ -44,6 +37,7 @@ Invocation make_invocation(TimePoint now, SubmitRequest&& request,
     invocation.function = function;
     invocation.body = std::move(request.body);
     invocation.options = std::move(request.options);
+    invocation.retry_of = std::move(request.retry_of);
     invocation.created_at = now;
     invocation.queue_ttl_at = now + invocation.options.queue_ttl.value_or(function->queue_ttl);
     invocation.deadline_is_explicit = invocation.options.deadline.has_value();
@@ -63,18 +57,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     FunctionQueue& queue = found->second;
 
     // I2: the key, or the chosen id, decides before anything else.
-    std::optional<InvocationId> known;
-    if (!request.options.idempotency_key.empty())
-        known = find_key(request.tenant, request.function, request.options.idempotency_key);
-    if (!known && entries_.contains(request.id)) known = request.id;
-    if (known) {
-        const Invocation& existing = entries_.at(*known).invocation;
-        if (existing.tenant != request.tenant)
-            return make_error(Errc::not_found, "there is no invocation " + known->text);
-        if (existing.options.fingerprint != request.options.fingerprint)
-            return fingerprint_differs(*known);
-        return SubmitAnswer{*known, true};
-    }
+    if (const auto known = known_submit(request)) return *known;
 
     if (auto room = has_room(queue); !room) return room.error();
     if (request.options.deadline && *request.options.deadline <= now)
@@ -98,9 +81,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));
     LH_ASSERT(is_new);
     Entry& placed = place_of_entry->second;
-    if (!placed.invocation.options.idempotency_key.empty())
-        keys_[{placed.invocation.tenant, placed.invocation.function->name,
-               placed.invocation.options.idempotency_key}] = id;
+    remember(placed.invocation);
     place(now, placed);
     out.records.push_back(AcceptedRecord{placed.invocation});
     if (route.host) start(placed, out, route.lease);

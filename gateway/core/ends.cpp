@@ -269,7 +269,8 @@ void Scheduler::finish(TimePoint, Entry& entry, TerminalRecord record, Outcome& 
     const std::string body_file = entry.invocation.body.file;
     commit(entry, std::move(record), out);
     LH_ASSERT(is_terminal(entry.invocation.state));
-    if (!body_file.empty()) out.effects.push_back(DropFileEffect{body_file});
+    if (!body_file.empty() && !limits_.keep_bodies)
+        out.effects.push_back(DropFileEffect{body_file});
 }
 
 // An end without a run: refused by every host, expired, or cancelled while it waited.

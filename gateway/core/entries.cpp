@@ -161,6 +161,10 @@ void Scheduler::forget(const InvocationId& id) {
     const auto key = keys_.find(
         {invocation.tenant, invocation.function->name, invocation.options.idempotency_key});
     if (key != keys_.end() && key->second == id) keys_.erase(key);
+    if (invocation.retry_of) {
+        const auto retry = retries_.find(*invocation.retry_of);
+        if (retry != retries_.end() && retry->second == id) retries_.erase(retry);
+    }
     entries_.erase(found);
 }
 

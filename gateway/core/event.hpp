@@ -21,11 +21,13 @@ struct SubmitRequest {
     FunctionName function;
     Content body;
     SubmitOptions options;
+    std::optional<InvocationId> retry_of{};  // the ended one whose event this is
+    bool is_only_retry = false;              // where it was retried before, that is the answer
 };
 
 struct SubmitAnswer {
     InvocationId id;
-    bool replayed = false;  // the key or the id was known, with the same fingerprint
+    bool replayed = false;  // the key or the id was known, with the same fingerprint; or retry_of
 };
 
 struct StopRequest {

@@ -32,9 +32,7 @@ void Scheduler::load_invocation(Invocation invocation) {
         queue->second.current->version == invocation.function->version)
         invocation.function = queue->second.current;
     const InvocationId id = invocation.id;
-    if (!invocation.options.idempotency_key.empty())
-        keys_[{invocation.tenant, invocation.function->name, invocation.options.idempotency_key}] =
-            id;
+    remember(invocation);
     Entry entry;
     entry.invocation = std::move(invocation);
     entries_.insert_or_assign(id, std::move(entry));
@@ -57,8 +55,8 @@ void Scheduler::replayed(const Record& record) {
     } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
         // The view may have had it, and further on already.
         if (!entries_.contains(accepted->invocation.id)) load_invocation(accepted->invocation);
-    } else if (const auto* purged = std::get_if<PurgedRecord>(&record)) {
-        entries_.erase(purged->id);
+    } else if (std::holds_alternative<PurgedRecord>(record)) {
+        // It stays, and with it its key, until the view has taken it out.
     } else if (Entry* entry = find_entry(*invocation_of(record))) {
         longhaul::apply(record, entry->invocation);
     }

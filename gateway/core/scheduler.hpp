@@ -19,9 +19,9 @@
 #pragma once
 
 #include "gateway/core/deadline_heap.hpp"
-#include "gateway/core/event.hpp"
 #include "gateway/core/function_queue.hpp"
 #include "gateway/core/host_table.hpp"
+#include "gateway/core/inspection.hpp"
 #include "gateway/core/lease_table.hpp"
 #include "gateway/core/outcome.hpp"
 #include "longhaul/base/result.hpp"
@@ -50,6 +50,7 @@ struct SchedulerLimits {
     bool use_leases = true;                             // of idle instances
     std::uint32_t leases_max = 10'000;
     Duration lease_margin = std::chrono::milliseconds(500);  // before a lease lapses
+    bool keep_bodies = true;  // of ended invocations, as long as those are kept: for a retry
 };
 
 // How a waiting invocation stands; derived, never stored.
@@ -85,6 +86,11 @@ public:
     // Cancels or kills. Errc::not_found; a conflict of type already-finished. Repeats are no-ops, a
     // higher cause escalates.
     [[nodiscard]] Result<void> stop(TimePoint now, const StopRequest& request, Outcome& out);
+
+    // Deletes an ended invocation; here it stays until the view has taken it out, and with it its
+    // key. Errc::conflict, still-live. What is not known here has ended, says the caller.
+    [[nodiscard]] Result<void> purge(TimePoint now, const InvocationId& id, Outcome& out);
+    void put_limits(TimePoint now, const RunLimits& limits, Outcome& out);
 
     // True if it is new, false if it replaced or equalled another version.
     [[nodiscard]] Result<bool> put_function(TimePoint now, const TenantName& tenant,
@@ -160,6 +166,14 @@ public:
     // Whether one more may wait; queue-full, with limit and scope, if not. REQUIRES queue.current.
     [[nodiscard]] Result<void> has_room(const FunctionQueue& queue) const;
     [[nodiscard]] WaitInfo wait_info(const Invocation& invocation) const;
+    // What is known of it beside its records; nothing if it is not known here.
+    [[nodiscard]] std::optional<Inspection> inspect(const InvocationId& id) const;
+    // Who holds a slot, in the order of (host, id, attempt), after that one: at most `max`.
+    [[nodiscard]] std::vector<SlotHolder> slot_holders(const std::optional<SlotPlace>& after,
+                                                       std::size_t max) const;
+    [[nodiscard]] const std::map<TenantName, std::uint32_t>& running_by_tenant() const {
+        return running_by_tenant_;
+    }
     [[nodiscard]] const FunctionQueue* function(const TenantName& tenant,
                                                 const FunctionName& name) const;
     [[nodiscard]] const std::map<FunctionKey, FunctionQueue>& functions() const {
@@ -203,6 +217,11 @@ private:
     FunctionQueue& queue_of(const Invocation& invocation);
     [[nodiscard]] Change change(const Entry& entry, TimePoint now, State state) const;
     void changed(Entry& entry, Outcome& out);
+
+    // operations.cpp
+    [[nodiscard]] std::optional<Result<SubmitAnswer>> known_submit(
+        const SubmitRequest& request) const;
+    void remember(const Invocation& invocation);
 
     // dispatch.cpp: slots and routes.
     void grant(TimePoint now, Outcome& out);
@@ -266,6 +285,7 @@ private:
     std::map<FunctionKey, FunctionQueue>::iterator next_turn_;  // round robin over functions
     std::map<TenantName, std::uint32_t> running_by_tenant_;
     std::map<std::tuple<TenantName, FunctionName, std::string>, InvocationId> keys_;
+    std::unordered_map<InvocationId, InvocationId> retries_;  // of which -> the last known here
     HostTable hosts_;
     LeaseTable leases_;
     DeadlineHeap deadlines_;

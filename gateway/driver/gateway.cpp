@@ -10,7 +10,6 @@
 namespace longhaul::gateway {
 namespace {
 
-constexpr std::uint32_t kPurgeBatch = 20'000;  // each minute: above what ends, in the long run
 constexpr Duration kIdleTimer = std::chrono::hours(1);
 constexpr Duration kLastEvents = std::chrono::seconds(2);  // at a stop; a start publishes the rest
 
@@ -175,6 +174,10 @@ void Gateway::on_durable(std::vector<PositionedRecord> records) {
         const Invocation* invocation = id ? scheduler_.find(*id) : nullptr;
         if (publisher_) publisher_->add(positioned, invocation);
         if (!id) continue;
+        if (std::holds_alternative<PurgedRecord>(positioned.record)) {
+            purged_.emplace_back(positioned.position, *id);
+            purged_ids_.insert(*id);
+        }
         if (ends(positioned.record)) {
             ended_.emplace_back(positioned.position, *id);
             ++counters_.ends[change_of(positioned.record)->state];
@@ -203,6 +206,11 @@ void Gateway::on_applied() {
         scheduler_.forget(ended_.front().second);
         ended_.pop_front();
     }
+    while (!purged_.empty() && purged_.front().first <= forgettable) {
+        purged_ids_.erase(purged_.front().second);
+        purged_.pop_front();
+    }
+    drop_freed_files();
 }
 
 boost::asio::awaitable<void> Gateway::run_timers() {
@@ -220,24 +228,6 @@ boost::asio::awaitable<void> Gateway::run_timers() {
         const TimePoint until = *timer_at_;
         co_await timers_changed_.wait_until(ports_.clock, until);
         timer_at_.reset();
-    }
-}
-
-boost::asio::awaitable<void> Gateway::run_retention() {
-    while (!stopping_) {
-        const TimePoint next = ports_.clock.now() + limits_.purge_every;
-        co_await ports_.clock.wait_until(next);
-        const TimePoint before = ports_.clock.now() - limits_.ended_retention;
-        Result<std::vector<std::string>> files = std::vector<std::string>{};
-        std::function<void()> job = [this, before, &files] {
-            files = ports_.view.purge_ended(before, kPurgeBatch);
-        };
-        co_await ports_.workers.run(std::move(job));
-        if (!files) {
-            logger_.warning("purge_failed", {{"why", files.error().message}});
-            continue;
-        }
-        for (std::string& file : *files) co_await ports_.bodies.remove(std::move(file));
     }
 }
 

@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -37,7 +38,10 @@ struct GatewayLimits {
     DispatchLimits dispatch{};
     std::uint64_t package_max = 64u << 20;  // bytes of an uploaded package
     Duration ended_retention = std::chrono::hours(24 * 7);
+    std::uint64_t ended_max = 0;  // ended ones kept, the last to end; 0 = as many as there are
     Duration purge_every = std::chrono::minutes(1);
+    std::uint32_t purge_slice = 1000;                       // then others have their turn
+    Duration bulk_time = std::chrono::seconds(20);          // of one call about many
     Duration view_give_up_after = std::chrono::minutes(1);  // of failed writes
     Duration list_wait = std::chrono::milliseconds(100);    // for the view to catch up
     Duration instances_wait = std::chrono::seconds(3);      // for hosts to name their instances
@@ -69,6 +73,8 @@ struct SubmitInput {
     std::string options_text{};  // the Invocation-* headers as sent: part of the fingerprint
     std::optional<std::uint64_t> content_length{};
     port::ByteSource* body = nullptr;
+    std::optional<InvocationId> retry_of{};
+    bool is_only_retry = false;  // one that was made before is the answer
 };
 
 struct Submitted {
@@ -105,6 +111,9 @@ struct InstanceList {
     std::vector<HostId> unreachable{};  // hosts that did not answer in time: theirs are missing
 };
 
+// Whether it is one that the query asks for; its page and order aside.
+[[nodiscard]] bool query_matches(const Invocation& invocation, const ListQuery& query);
+
 struct OpenLog {
     std::unique_ptr<port::ByteSource> bytes;
     std::optional<std::uint64_t> first_byte;  // where in the attempt's log `bytes` begins
@@ -112,6 +121,10 @@ struct OpenLog {
 
 struct DrainWish;
 struct HostDrain;
+struct RetryOrder;
+struct BulkOrder;
+struct BulkAnswer;
+struct Diagnosis;
 
 class Gateway {
 public:
@@ -131,6 +144,9 @@ public:
 
     // --- Submit. ---
     boost::asio::awaitable<Result<Submitted>> submit(SubmitInput input);
+    // The same for several, which become durable together; an answer for each, in their order.
+    boost::asio::awaitable<std::vector<Result<Submitted>>> submit_all(
+        std::vector<SubmitInput> inputs);
     // Whether a body may be sent at all: the function is there, its size allowed, its queue open.
     [[nodiscard]] Result<void> may_submit(const SubmitInput& input) const;
 
@@ -155,8 +171,17 @@ public:
     boost::asio::awaitable<Result<OpenLog>> open_log(Snapshot snapshot, AttemptNumber attempt,
                                                      std::string query);
 
-    // --- Control. ---
+    // --- Control. What these take and tell is in operations_handle.hpp. ---
     boost::asio::awaitable<Result<Snapshot>> stop_invocation(StopRequest request);
+    // A new invocation of the same event, by the function as it is now. Errc::conflict, still-live;
+    // Errc::gone where the event is no longer kept; otherwise as a submit.
+    boost::asio::awaitable<Result<Submitted>> retry(RetryOrder order);
+    // Deletes one that has ended. Errc::conflict, still-live.
+    boost::asio::awaitable<Result<void>> purge(TenantName tenant, InvocationId id);
+    // The same and stops, for all that match, up to a limit; answers when all of it is durable.
+    boost::asio::awaitable<Result<BulkAnswer>> bulk(BulkOrder order);
+    boost::asio::awaitable<Result<void>> put_limits(RunLimits limits);
+    boost::asio::awaitable<Result<Diagnosis>> diagnose(TenantName tenant, InvocationId id);
 
     // --- Functions, hosts. ---
     boost::asio::awaitable<Result<bool>> put_function(TenantName tenant, FunctionSpec function);
@@ -208,13 +233,27 @@ private:
     boost::asio::awaitable<void> settle(port::Position position, Outcome outcome);
     boost::asio::awaitable<void> ack_forgotten(AckEffect ack);
     boost::asio::awaitable<void> run_timers();
-    boost::asio::awaitable<void> run_retention();
     void on_durable(std::vector<PositionedRecord> records);
     void on_applied();
     void take_host_announcement(std::string_view payload);
     void take_status_batch(std::string_view payload);
 
+    // retention.cpp
+    boost::asio::awaitable<void> run_retention();
+    boost::asio::awaitable<Result<bool>> purge_slice();
+    void drop_freed_files();
+
+    // operations.cpp, bulk.cpp
+    boost::asio::awaitable<Result<Submitted>> retry_of(Invocation origin, RetryOrder order,
+                                                       port::Position& position);
+    boost::asio::awaitable<Result<BulkAnswer>> bulk_stop(BulkOrder order);
+    boost::asio::awaitable<Result<BulkAnswer>> bulk_of_ended(BulkOrder order);
+    boost::asio::awaitable<Result<void>> do_bulk(const BulkOrder& order,
+                                                 std::vector<Invocation> page, BulkAnswer& answer);
+    boost::asio::awaitable<Result<std::vector<Invocation>>> ended_page(ListQuery query);
+
     // submissions.cpp
+    boost::asio::awaitable<Result<Submitted>> take_in(SubmitInput input, port::Position& position);
     boost::asio::awaitable<Result<std::optional<Submitted>>> find_ended(const SubmitInput& input,
                                                                         std::string fingerprint);
 
@@ -259,6 +298,9 @@ private:
         std::multiset<port::Position>::iterator place_;
     };
     std::deque<std::pair<port::Position, InvocationId>> ended_;
+    // Deleted, and the view does not say so yet.
+    std::deque<std::pair<port::Position, InvocationId>> purged_;
+    std::unordered_set<InvocationId> purged_ids_;
     std::multiset<port::Position> view_readings_;
     std::optional<TimePoint> timer_at_;
     bool draining_ = false;
@@ -270,6 +312,7 @@ private:
         std::uint64_t refusals = 0;
         std::map<State, std::uint64_t> ends{};
         std::uint64_t bad_messages = 0;
+        std::uint64_t purged = 0;
     };
     Counters counters_;
 };

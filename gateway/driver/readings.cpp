@@ -17,18 +17,8 @@ Error no_such_invocation(const InvocationId& id) {
     return make_error(Errc::not_found, "there is no invocation " + id.text, "unknown-invocation");
 }
 
-bool matches(const Invocation& invocation, const ListQuery& query) {
-    if (invocation.tenant != query.tenant) return false;
-    if (query.function && invocation.function->name != *query.function) return false;
-    if (!query.states.empty() &&
-        std::ranges::find(query.states, invocation.state) == query.states.end())
-        return false;
-    for (const auto& label : query.labels)
-        if (std::ranges::find(invocation.options.labels, label) == invocation.options.labels.end())
-            return false;
-    if (query.since && invocation.created_at < *query.since) return false;
-    if (query.until && invocation.created_at >= *query.until) return false;
-    return true;
+Error was_purged(const InvocationId& id) {
+    return make_error(Errc::gone, "invocation " + id.text + " has ended and was removed");
 }
 
 std::pair<TimePoint, const InvocationId&> order_of(const Invocation& invocation) {
@@ -84,7 +74,22 @@ Counted count_in(View& view, const ListQuery& query) {
 
 }  // namespace
 
+bool query_matches(const Invocation& invocation, const ListQuery& query) {
+    if (invocation.tenant != query.tenant) return false;
+    if (query.function && invocation.function->name != *query.function) return false;
+    if (!query.states.empty() &&
+        std::ranges::find(query.states, invocation.state) == query.states.end())
+        return false;
+    for (const auto& label : query.labels)
+        if (std::ranges::find(invocation.options.labels, label) == invocation.options.labels.end())
+            return false;
+    if (query.since && invocation.created_at < *query.since) return false;
+    if (query.until && invocation.created_at >= *query.until) return false;
+    return true;
+}
+
 boost::asio::awaitable<Result<Snapshot>> Gateway::get(TenantName tenant, InvocationId id) {
+    if (purged_ids_.contains(id)) co_return was_purged(id);
     const Invocation* live = scheduler_.find(id);
     if (!live) {
         auto ended = co_await read_view(std::move(tenant), std::move(id));
@@ -104,6 +109,7 @@ boost::asio::awaitable<Result<Invocation>> Gateway::read_view(TenantName tenant,
     std::function<void()> job = [this, &id, &found] { found = ports_.view.get(id); };
     co_await ports_.workers.run(std::move(job));
     if (found && found->tenant != tenant) co_return no_such_invocation(id);
+    if (found && purged_ids_.contains(id)) co_return was_purged(id);
     if (!found && found.error().code == Errc::not_found) co_return no_such_invocation(id);
     co_return found;
 }
@@ -161,7 +167,7 @@ boost::asio::awaitable<Result<std::vector<Snapshot>>> Gateway::list(ListQuery qu
     std::vector<Snapshot> found;
     std::set<InvocationId> in_core;
     scheduler_.for_each([&](const Invocation& invocation) {
-        if (!matches(invocation, query)) return;
+        if (!query_matches(invocation, query) || purged_ids_.contains(invocation.id)) return;
         in_core.insert(invocation.id);
         if (is_after_cursor(invocation, query))
             found.push_back(Snapshot{invocation, scheduler_.wait_info(invocation)});
@@ -195,7 +201,7 @@ boost::asio::awaitable<Result<std::map<State, std::uint64_t>>> Gateway::count(Li
         if (position <= ended.position) in_view.insert(id);
     std::map<State, std::uint64_t> counts = std::move(ended.by_state);
     scheduler_.for_each([&](const Invocation& invocation) {
-        if (!matches(invocation, query)) return;
+        if (!query_matches(invocation, query) || purged_ids_.contains(invocation.id)) return;
         if (!is_terminal(invocation.state) || !in_view.contains(invocation.id))
             ++counts[invocation.state];
     });

@@ -42,6 +42,10 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
         const Change* change = change_of(positioned.record);
         if (change && is_terminal(change->state))
             ended_.emplace_back(positioned.position, change->id);
+        if (const auto* purged = std::get_if<PurgedRecord>(&positioned.record)) {
+            purged_.emplace_back(positioned.position, purged->id);
+            purged_ids_.insert(purged->id);
+        }
     }
     feeder_.feed(std::move(tail));
     auto ended_files = ports_.view.files();

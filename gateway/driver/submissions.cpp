@@ -5,6 +5,7 @@
 #include "longhaul/crypto/sha256.hpp"
 #include "longhaul/wire/function_json.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace longhaul::gateway {
@@ -84,6 +85,34 @@ Result<void> Gateway::may_submit(const SubmitInput& input) const {
 }
 
 boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
+    port::Position position = 0;
+    auto answer = co_await take_in(std::move(input), position);
+    if (!answer) co_return answer;
+    auto durable = co_await commits_.wait_durable(position);
+    if (!durable) co_return durable.error();
+    co_return answer;
+}
+
+boost::asio::awaitable<std::vector<Result<Submitted>>> Gateway::submit_all(
+    std::vector<SubmitInput> inputs) {
+    std::vector<Result<Submitted>> answers;
+    port::Position last = 0;
+    for (SubmitInput& input : inputs) {
+        port::Position position = 0;
+        auto answer = co_await take_in(std::move(input), position);
+        last = std::max(last, position);
+        answers.push_back(std::move(answer));
+    }
+    auto durable = co_await commits_.wait_durable(last);
+    if (durable) co_return answers;
+    for (Result<Submitted>& answer : answers)
+        if (answer) answer = durable.error();
+    co_return answers;
+}
+
+// `position` is what the answer, if it is none that was known, has to wait for.
+boost::asio::awaitable<Result<Submitted>> Gateway::take_in(SubmitInput input,
+                                                           port::Position& position) {
     ++counters_.submits;
     auto allowed = may_submit(input);
     if (!allowed) {
@@ -106,7 +135,7 @@ boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
     Result<Submitted> answer = make_error(Errc::internal, "not submitted");
     std::optional<Submitted> known;
     std::optional<ViewReading> reading;  // until the core has been asked as well
-    if (input.chosen_id || !input.options.idempotency_key.empty()) {
+    if (input.chosen_id || !input.options.idempotency_key.empty() || input.is_only_retry) {
         reading.emplace(*this);
         auto found = co_await find_ended(input, fingerprint);
         if (!found)
@@ -128,7 +157,9 @@ boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
     request.body = std::move(*body);
     request.options = input.options;
     request.options.fingerprint = fingerprint;
-    const port::Position position = step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+    request.retry_of = input.retry_of;
+    request.is_only_retry = input.is_only_retry;
+    position = step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
         if (draining_) {
             answer = is_draining();
             return;
@@ -144,8 +175,6 @@ boost::asio::awaitable<Result<Submitted>> Gateway::submit(SubmitInput input) {
         co_return answer;
     }
     if (answer->replayed) ++counters_.replays;
-    auto durable = co_await commits_.wait_durable(position);
-    if (!durable) co_return durable.error();
     co_return answer;
 }
 
@@ -154,8 +183,14 @@ boost::asio::awaitable<Result<std::optional<Submitted>>> Gateway::find_ended(
     const SubmitInput& input, std::string fingerprint) {
     Result<std::optional<StoredKey>> found = std::optional<StoredKey>{};
     const TimePoint now = ports_.clock.now();
-    std::function<void()> job = [this, &input, &found, now] {
+    std::function<void()> job = [this, &input, &found, &fingerprint, now] {
         const std::string& key = input.options.idempotency_key;
+        if (input.is_only_retry) {
+            const auto retry = ports_.view.retried_as(*input.retry_of);
+            if (!retry) found = retry.error();
+            if (retry && *retry) found = StoredKey{**retry, fingerprint, TimePoint{}};
+            if (!found || *found) return;
+        }
         if (!key.empty()) {
             found = ports_.view.find_key(input.tenant, input.function, key, now);
             if (!found || *found) return;

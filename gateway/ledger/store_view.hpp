@@ -10,6 +10,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <span>
 
 namespace longhaul::gateway {
 
@@ -21,7 +22,7 @@ public:
 
     // Use open().
     StoreView(std::unique_ptr<KeyValueStore> store, const ViewOptions& options,
-              port::Position applied);
+              port::Position applied, std::uint64_t ended_count);
 
     Result<void> apply(const std::vector<PositionedRecord>& records) override;
     port::Position applied() const override { return applied_; }
@@ -43,7 +44,12 @@ public:
                                               TimePoint now) override {
         return reader_.find_key(tenant, function, key, now);
     }
-    Result<std::vector<std::string>> purge_ended(TimePoint before, std::uint32_t max) override;
+    Result<Purged> purge_ended(const PurgeOrder& order) override;
+    std::vector<std::string> take_freed_files() override;
+    std::uint64_t ended_count() const override { return ended_count_; }
+    Result<std::optional<InvocationId>> retried_as(const InvocationId& id) override {
+        return reader_.retried_as(id);
+    }
     Result<std::vector<std::string>> files() override { return reader_.files(); }
     Result<std::vector<StoredFunction>> versions(const TenantName& tenant,
                                                  const FunctionName& function) override {
@@ -51,8 +57,10 @@ public:
     }
 
 private:
-    [[nodiscard]] Result<std::vector<InvocationId>> ended_before(TimePoint before,
-                                                                 std::uint32_t max);
+    // Those to go, and at least one more where there are more.
+    [[nodiscard]] Result<std::vector<InvocationId>> to_purge(const PurgeOrder& order);
+    [[nodiscard]] Result<void> purge_some(std::span<const InvocationId> ids, TimePoint before,
+                                          Purged& purged);
 
     // Constant after construction.
     const std::unique_ptr<KeyValueStore> store_;
@@ -64,8 +72,13 @@ private:
     std::mutex write_mutex_;
     ViewFeeder feeder_;
 
-    // Written by the feeder, read by all.
+    // Written under write_mutex_, read by all.
     std::atomic<port::Position> applied_;
+    std::atomic<std::uint64_t> ended_count_;
+
+    // Held for no more than a swap.
+    std::mutex freed_mutex_;
+    std::vector<std::string> freed_;
 };
 
 }  // namespace longhaul::gateway

@@ -65,6 +65,20 @@ struct ListQuery {
     std::uint32_t limit = 50;
     // Continue after this one (exclusive): its created_at and id.
     std::optional<std::pair<TimePoint, InvocationId>> after{};
+    bool unretried = false;  // only those that nobody has retried; of ended ones alone
+};
+
+// Which ended invocations are to go, the first to end first.
+struct PurgeOrder {
+    TimePoint before{};                       // that ended before,
+    std::uint32_t max = 1000;                 // at most so many in one call,
+    std::optional<std::uint64_t> kept_max{};  // or where there are more ended ones than these
+};
+
+struct Purged {
+    std::vector<std::string> files{};  // of the body store: nobody refers to them any more
+    std::uint32_t count = 0;
+    bool more = false;  // another call has something to do
 };
 
 // Everything that a start needs: what is live, and the rest of the small state.
@@ -103,12 +117,16 @@ public:
                                                                     const FunctionName& function,
                                                                     const std::string& key,
                                                                     TimePoint now) = 0;
-    // Drops ended invocations (with history, index rows, and keys that have expired at `before`)
-    // that ended before `before`, at most `max` of them; returns the names of body-store files that
-    // nobody refers to any more. A key that has not expired stays, and names one that is gone (I2).
-    // May run beside apply().
-    [[nodiscard]] virtual Result<std::vector<std::string>> purge_ended(TimePoint before,
-                                                                       std::uint32_t max) = 0;
+    // Drops ended invocations with history, index rows, and keys that have expired at `before`. A
+    // key that has not expired stays, and names one that is gone (I2). May run beside apply().
+    [[nodiscard]] virtual Result<Purged> purge_ended(const PurgeOrder& order) = 0;
+    // Body-store files that the records of apply() have freed since the last call. Blocks for a
+    // moment only.
+    [[nodiscard]] virtual std::vector<std::string> take_freed_files() = 0;
+    [[nodiscard]] virtual std::uint64_t ended_count() const = 0;
+    // As what an ended invocation was retried, the last time, if it was.
+    [[nodiscard]] virtual Result<std::optional<InvocationId>> retried_as(
+        const InvocationId& id) = 0;
     // The body-store files that some invocation refers to, live or ended: what BodyStore::open()
     // must keep. Sorted.
     [[nodiscard]] virtual Result<std::vector<std::string>> files() = 0;

@@ -41,17 +41,23 @@ void close_if_ended(Invocation& invocation, TimePoint at) {
 
 }  // namespace
 
-Result<std::size_t> ViewFeeder::apply(std::span<const PositionedRecord> records) {
+Result<ViewFeeder::Applied> ViewFeeder::apply(std::span<const PositionedRecord> records,
+                                              std::uint64_t ended_count) {
     LH_ASSERT(!records.empty());
     Working working;
-    const Result<std::size_t> applied = is_single(records.front().record)
-                                            ? apply_single(records.front().record, working.batch)
-                                            : apply_run(records, working);
-    if (!applied) return applied.error();
+    const Result<std::size_t> count = is_single(records.front().record)
+                                          ? apply_single(records.front().record, working)
+                                          : apply_run(records, working);
+    if (!count) return count.error();
     working.batch.put(keys::KeyBuilder(keys::kPosition).take(),
-                      rows::encode_number(records[*applied - 1].position));
+                      rows::encode_number(records[*count - 1].position));
+    Applied applied{*count, ended_count + static_cast<std::uint64_t>(working.ended),
+                    std::move(working.freed)};
+    if (working.ended != 0)
+        working.batch.put(keys::KeyBuilder(keys::kEndedCount).take(),
+                          rows::encode_number(applied.ended_count));
     if (auto written = store_.write(working.batch); !written) return written.error();
-    return *applied;
+    return applied;
 }
 
 Result<std::size_t> ViewFeeder::apply_run(std::span<const PositionedRecord> records,
@@ -65,12 +71,14 @@ Result<std::size_t> ViewFeeder::apply_run(std::span<const PositionedRecord> reco
             return done.error();
     }
     for (const Row& row : working.rows)
-        if (row.changed) write_row(row, working.batch);
+        if (row.changed) write_row(row, working);
     return count;
 }
 
-Result<std::size_t> ViewFeeder::apply_single(const Record& record, KeyValueBatch& batch) {
-    const Result<void> done = write_single(record, batch);
+Result<std::size_t> ViewFeeder::apply_single(const Record& record, Working& working) {
+    const auto* purged = std::get_if<PurgedRecord>(&record);
+    const Result<void> done =
+        purged ? purge(*purged, working) : write_single(record, working.batch);
     if (!done) return done.error();
     return std::size_t{1};
 }
@@ -83,14 +91,18 @@ Result<void> ViewFeeder::write_single(const Record& record, KeyValueBatch& batch
         return delete_function(*deleted, batch);
     if (const auto* paused = std::get_if<QueuePausedRecord>(&record))
         return put_paused(*paused, batch);
-    if (const auto* limits = std::get_if<LimitsPutRecord>(&record)) {
-        batch.put(keys::KeyBuilder(keys::kLimits).take(), rows::encode_limits(limits->limits));
-        return {};
-    }
-    const auto* purged = std::get_if<PurgedRecord>(&record);
-    LH_ASSERT(purged != nullptr);
-    Purge purge{store_, batch};
-    return purge.erase(purged->id, purged->at, purged->at);
+    const auto* limits = std::get_if<LimitsPutRecord>(&record);
+    LH_ASSERT(limits != nullptr);
+    batch.put(keys::KeyBuilder(keys::kLimits).take(), rows::encode_limits(limits->limits));
+    return {};
+}
+
+Result<void> ViewFeeder::purge(const PurgedRecord& record, Working& working) {
+    Purge purge{store_, working.batch};
+    if (auto done = purge.erase(record.id, record.at, record.at); !done) return done.error();
+    working.ended -= purge.count();
+    working.freed = purge.take_freed_files();
+    return {};
 }
 
 Result<void> ViewFeeder::put_owner_term(const OwnerTermRecord& record, KeyValueBatch& batch) {
@@ -161,6 +173,8 @@ void ViewFeeder::apply_accepted(const AcceptedRecord& record, Working& working) 
     working.index.emplace(invocation.id, working.rows.size());
     working.rows.push_back({.invocation = invocation, .is_new = true, .changed = true});
     close_if_ended(working.rows.back().invocation, invocation.created_at);
+    if (invocation.retry_of)
+        working.batch.put(keys::retried(*invocation.retry_of), invocation.id.text);
     working.batch.put(keys::history(invocation.id, invocation.revision),
                       rows::encode_history(rows::history_entry(record, invocation)));
 }
@@ -199,8 +213,9 @@ Result<ViewFeeder::Row*> ViewFeeder::find_row(const InvocationId& id, Working& w
     return &working.rows.back();
 }
 
-void ViewFeeder::write_row(const Row& row, KeyValueBatch& batch) const {
+void ViewFeeder::write_row(const Row& row, Working& working) const {
     const Invocation& invocation = row.invocation;
+    KeyValueBatch& batch = working.batch;
     if (row.is_new) write_file_row(invocation.body, invocation.id, batch);
     if (!is_terminal(invocation.state)) {
         batch.put(keys::live(invocation.id), encode_invocation(invocation));
@@ -209,6 +224,7 @@ void ViewFeeder::write_row(const Row& row, KeyValueBatch& batch) const {
     }
     batch.put(keys::ended(invocation.id), encode_invocation(invocation));
     if (row.was_ended) return;
+    ++working.ended;
     if (row.was_live) batch.erase(keys::live(invocation.id));
     if (invocation.result) write_file_row(*invocation.result, invocation.id, batch);
     write_key(invocation, batch);

@@ -24,9 +24,15 @@ public:
     ViewFeeder(KeyValueStore& store, const ViewOptions& options)
         : store_(store), options_(options) {}
 
-    // Applies the longest prefix of `records`, at least one, that fits one batch; returns how many.
+    struct Applied {
+        std::size_t records = 0;
+        std::uint64_t ended_count = 0;     // after them
+        std::vector<std::string> freed{};  // files that nobody refers to any more
+    };
+    // Applies the longest prefix of `records`, at least one, that fits one batch.
     // REQUIRES: `records` is not empty, its positions rise, and none was applied before.
-    [[nodiscard]] Result<std::size_t> apply(std::span<const PositionedRecord> records);
+    [[nodiscard]] Result<Applied> apply(std::span<const PositionedRecord> records,
+                                        std::uint64_t ended_count);
 
 private:
     struct Row {
@@ -41,13 +47,16 @@ private:
         std::vector<Row> rows;
         std::unordered_map<InvocationId, std::size_t> index;
         KeyValueBatch batch;
+        std::int64_t ended = 0;  // more ended ones than before
+        std::vector<std::string> freed;
     };
 
     // Everything up to the next record that is a batch of its own.
     [[nodiscard]] Result<std::size_t> apply_run(std::span<const PositionedRecord> records,
                                                 Working& working);
-    [[nodiscard]] Result<std::size_t> apply_single(const Record& record, KeyValueBatch& batch);
+    [[nodiscard]] Result<std::size_t> apply_single(const Record& record, Working& working);
     [[nodiscard]] Result<void> write_single(const Record& record, KeyValueBatch& batch);
+    [[nodiscard]] Result<void> purge(const PurgedRecord& record, Working& working);
     [[nodiscard]] Result<void> put_owner_term(const OwnerTermRecord& record, KeyValueBatch& batch);
     [[nodiscard]] Result<void> put_function(const FunctionPutRecord& record, KeyValueBatch& batch);
     [[nodiscard]] Result<void> delete_function(const FunctionDeletedRecord& record,
@@ -60,7 +69,7 @@ private:
     [[nodiscard]] Result<void> apply_change(const Record& record, Working& working);
     // The row in question, or nullptr for an invocation that the view never heard of.
     [[nodiscard]] Result<Row*> find_row(const InvocationId& id, Working& working);
-    void write_row(const Row& row, KeyValueBatch& batch) const;
+    void write_row(const Row& row, Working& working) const;
     void write_key(const Invocation& invocation, KeyValueBatch& batch) const;
 
     KeyValueStore& store_;

@@ -46,6 +46,8 @@ std::string ended(const InvocationId& id) { return KeyBuilder(kEnded).tail(id.te
 
 std::string gone(const InvocationId& id) { return KeyBuilder(kGone).tail(id.text).take(); }
 
+std::string retried(const InvocationId& id) { return KeyBuilder(kRetried).tail(id.text).take(); }
+
 std::string history_prefix(const InvocationId& id) {
     return KeyBuilder(kHistory).text(id.text).take();
 }

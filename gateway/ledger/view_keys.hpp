@@ -1,4 +1,5 @@
-// The layout of the view's keys: which row means what. Version 1; a change needs a new version.
+// The layout of the view's keys: which row means what. Version 2 (which added `r` and `c`); a
+// change needs a new version.
 //
 //   z                                    the layout's version
 //   p                                    the applied position
@@ -15,6 +16,8 @@
 //   e ended_at id                        ended, by end
 //   k tenant function key                an idempotency key
 //   b file id                            a body-store file and who refers to it
+//   r id                                 -> as what an ended invocation was retried last
+//   c                                    how many ended invocations there are
 //   g id                                 the trace that a purged invocation leaves
 //   x time key                           when a row of `g` or `k` may be dropped
 //
@@ -45,6 +48,8 @@ inline constexpr char kByLabel = 'a';
 inline constexpr char kByEnd = 'e';
 inline constexpr char kIdempotency = 'k';
 inline constexpr char kFile = 'b';
+inline constexpr char kRetried = 'r';
+inline constexpr char kEndedCount = 'c';
 inline constexpr char kGone = 'g';
 inline constexpr char kExpiry = 'x';
 
@@ -68,6 +73,7 @@ private:
 [[nodiscard]] std::string live(const InvocationId& id);
 [[nodiscard]] std::string ended(const InvocationId& id);
 [[nodiscard]] std::string gone(const InvocationId& id);
+[[nodiscard]] std::string retried(const InvocationId& id);
 [[nodiscard]] std::string history_prefix(const InvocationId& id);
 [[nodiscard]] std::string history(const InvocationId& id, std::uint32_t revision);
 [[nodiscard]] std::string function(const TenantName& tenant, const FunctionName& name);

@@ -17,15 +17,17 @@ Result<void> Purge::erase(const InvocationId& id, TimePoint as_of, TimePoint gon
     erase_index_rows(*invocation);
     if (auto done = erase_history(id); !done) return done.error();
     if (auto done = erase_key(*invocation, as_of); !done) return done.error();
+    if (auto done = erase_retries(*invocation); !done) return done.error();
     if (auto done = erase_file(invocation->body.file, id); !done) return done.error();
     if (invocation->result)
         if (auto done = erase_file(invocation->result->file, id); !done) return done.error();
     batch_.put(keys::gone(id), rows::encode_time(gone_until));
     expire_later(keys::gone(id), gone_until);
+    ++count_;
     return {};
 }
 
-Result<void> Purge::sweep(TimePoint now, std::uint32_t max) {
+Result<bool> Purge::sweep(TimePoint now, std::uint32_t max) {
     KeyRange due{.first = std::string(1, keys::kExpiry),
                  .end = keys::KeyBuilder(keys::kExpiry).time(now).take()};
     const auto cursor = store_.walk(std::move(due), KeyOrder::ascending);
@@ -36,7 +38,18 @@ Result<void> Purge::sweep(TimePoint now, std::uint32_t max) {
         if (*expired) batch_.erase(std::string(target));
         batch_.erase(std::string(cursor->key()));
     }
-    return cursor->status();
+    if (auto seen = cursor->status(); !seen) return seen.error();
+    return cursor->valid();
+}
+
+// That it was retried goes with it; that it is a retry, where that outlived what it retried.
+Result<void> Purge::erase_retries(const Invocation& invocation) {
+    batch_.erase(keys::retried(invocation.id));
+    if (!invocation.retry_of) return {};
+    const auto origin = store_.get(keys::ended(*invocation.retry_of));
+    if (!origin) return origin.error();
+    if (!*origin) batch_.erase(keys::retried(*invocation.retry_of));
+    return {};
 }
 
 Result<void> Purge::erase_history(const InvocationId& id) {

@@ -86,8 +86,7 @@ Result<Invocation> ViewReader::get(const InvocationId& id) const {
     const Result<std::optional<std::string>> gone = store_.get(keys::gone(id));
     if (!gone) return gone.error();
     if (*gone)
-        return make_error(Errc::gone, "invocation " + id.text + " has ended and was removed",
-                          "result-expired");
+        return make_error(Errc::gone, "invocation " + id.text + " has ended and was removed");
     return make_error(Errc::not_found, "there is no invocation " + id.text);
 }
 
@@ -109,6 +108,11 @@ Result<std::vector<Invocation>> ViewReader::list_ended(const ListQuery& query) c
     std::vector<Invocation> found;
     if (query.limit == 0) return found;
     const auto done = walk_index(query, [&](const Hit& hit) -> Result<bool> {
+        if (query.unretried) {
+            const auto retry = retried_as(hit.id);
+            if (!retry) return retry.error();
+            if (*retry) return true;
+        }
         Result<std::optional<Invocation>> invocation = find_ended(hit.id);
         if (!invocation) return invocation.error();
         if (*invocation && matches(**invocation, query)) found.push_back(std::move(**invocation));
@@ -130,6 +134,24 @@ Result<std::uint64_t> ViewReader::count_ended(const ListQuery& query) const {
         }
         ++count;
         return true;
+    });
+    if (!done) return done.error();
+    return count;
+}
+
+Result<std::optional<InvocationId>> ViewReader::retried_as(const InvocationId& id) const {
+    const Result<std::optional<std::string>> row = store_.get(keys::retried(id));
+    if (!row) return row.error();
+    std::optional<InvocationId> retry;
+    if (*row) retry = InvocationId{**row};
+    return retry;
+}
+
+Result<std::uint64_t> ViewReader::count_all_ended() const {
+    std::uint64_t count = 0;
+    const auto done = visit_all(table(keys::kByEnd), [&](auto, auto) -> Result<void> {
+        ++count;
+        return {};
     });
     if (!done) return done.error();
     return count;

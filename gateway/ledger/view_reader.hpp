@@ -23,6 +23,9 @@ public:
     [[nodiscard]] Result<std::vector<HistoryEntry>> history(const InvocationId& id) const;
     [[nodiscard]] Result<std::vector<Invocation>> list_ended(const ListQuery& query) const;
     [[nodiscard]] Result<std::uint64_t> count_ended(const ListQuery& query) const;
+    [[nodiscard]] Result<std::optional<InvocationId>> retried_as(const InvocationId& id) const;
+    // As they are in the store, one by one: to be asked once, for a store without a count.
+    [[nodiscard]] Result<std::uint64_t> count_all_ended() const;
     [[nodiscard]] Result<std::optional<StoredKey>> find_key(const TenantName& tenant,
                                                             const FunctionName& function,
                                                             const std::string& key,

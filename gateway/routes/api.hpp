@@ -16,6 +16,9 @@ struct ApiOptions {
     Duration stream_heartbeat = std::chrono::seconds(15);  // on silent event streams
     std::uint32_t list_max = 500;                          // entries of one page
     std::uint32_t batch_max = 100;                         // ids of one batchGet
+    std::uint32_t bulk_max = 10'000;                       // invocations of one call about many
+    std::uint32_t submits_max = 1000;                      // of one batch of submits
+    std::uint64_t submits_bytes_max = 8u << 20;            // bytes of one batch of submits
     std::uint64_t document_max = 256 * 1024;               // bytes of a JSON request
     // The caller's own headers that a submit keeps for the function: how many, bytes together.
     std::uint32_t headers_max = 32;

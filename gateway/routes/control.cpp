@@ -1,31 +1,10 @@
 #include "gateway/routes/document.hpp"
 #include "gateway/routes/handlers.hpp"
+#include "gateway/routes/stop_wishes.hpp"
 #include "longhaul/wire/problem_json.hpp"
 
 namespace longhaul::gateway::routes {
 namespace {
-
-constexpr Duration kGraceMax = std::chrono::hours(1);
-constexpr std::size_t kReasonBytesMax = 1024;
-
-// An absent or empty body is no wish at all.
-boost::asio::awaitable<Result<void>> read_wishes(const Api& api, net::Request& request,
-                                                 StopRequest& stop) {
-    auto text = co_await port::read_all(*request.body, api.options.document_max);
-    if (!text) co_return text.error();
-    if (text->empty()) co_return Result<void>{};
-    auto body = wire::parse_json(*text);
-    if (!body) co_return body.error();
-    wire::ObjectReader reader{*body};
-    Duration grace{};
-    reader.text("reason", stop.reason);
-    if (stop.reason.size() > kReasonBytesMax)
-        reader.fail("reason", "is longer than " + std::to_string(kReasonBytesMax) + " bytes");
-    if (stop.cause == StopCause::cancel &&
-        reader.duration("grace", grace, Duration::zero(), kGraceMax))
-        stop.grace = grace;
-    co_return reader.finish_strict();
-}
 
 Answer stop_invocation(const Api& api, net::Request& request, StopCause cause) {
     auto what = addressed(api, request);
@@ -35,7 +14,7 @@ Answer stop_invocation(const Api& api, net::Request& request, StopCause cause) {
     stop.tenant = what->tenant;
     stop.cause = cause;
     stop.by = "api";
-    auto wishes = co_await read_wishes(api, request, stop);
+    auto wishes = co_await read_stop_wishes(api, request, stop);
     if (!wishes) co_return net::problem_response(wishes.error());
     auto snapshot = co_await api.gateway.stop_invocation(std::move(stop));
     if (snapshot)

@@ -21,6 +21,8 @@ Answer get_attempts(const Api& api, net::Request& request);
 Answer list_invocations(const Api& api, net::Request& request);
 Answer count_invocations(const Api& api, net::Request& request);
 Answer batch_get(const Api& api, net::Request& request);
+// One page of a list, with the way to the next.
+Answer list_page(const Api& api, const net::Request& request, ListQuery wanted);
 
 // result.cpp, logs.cpp, events.cpp
 Answer get_result(const Api& api, net::Request& request);
@@ -31,6 +33,24 @@ Answer stream_events(const Api& api, net::Request& request);
 // control.cpp
 Answer cancel_invocation(const Api& api, net::Request& request);
 Answer kill_invocation(const Api& api, net::Request& request);
+
+// operations.cpp
+Answer retry_invocation(const Api& api, net::Request& request);
+Answer delete_invocation(const Api& api, net::Request& request);
+Answer bulk_cancel(const Api& api, net::Request& request);
+Answer bulk_kill(const Api& api, net::Request& request);
+Answer bulk_retry(const Api& api, net::Request& request);
+Answer bulk_purge(const Api& api, net::Request& request);
+Answer purge_queue(const Api& api, net::Request& request);
+Answer list_dead_letters(const Api& api, net::Request& request);
+Answer redrive_dead_letter(const Api& api, net::Request& request);
+
+// limits.cpp
+Answer get_limits(const Api& api, net::Request& request);
+Answer put_limits(const Api& api, net::Request& request);
+
+// debug.cpp
+Answer debug_invocation(const Api& api, net::Request& request);
 
 // functions.cpp
 Answer list_functions(const Api& api, net::Request& request);
@@ -44,7 +64,6 @@ Answer resume_queue(const Api& api, net::Request& request);
 
 // hosts.cpp
 Answer list_hosts(const Api& api, net::Request& request);
-Answer get_limits(const Api& api, net::Request& request);
 Answer get_drain(const Api& api, net::Request& request);
 Answer set_drain(const Api& api, net::Request& request);
 Answer take_status(const Api& api, net::Request& request);

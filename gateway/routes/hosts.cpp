@@ -10,17 +10,6 @@ Answer list_hosts(const Api& api, net::Request&) {
     co_return net::json_response(200, wire::Json::object().set("hosts", std::move(hosts)));
 }
 
-Answer get_limits(const Api& api, net::Request&) {
-    const Scheduler& scheduler = api.gateway.scheduler();
-    wire::Json limits = wire::Json::object();
-    limits.set("global_max", std::uint64_t{scheduler.run_limits().global_max});
-    limits.set("tenant_max", std::uint64_t{scheduler.run_limits().tenant_max});
-    limits.set("queued_max", std::uint64_t{api.gateway.limits().scheduler.queued_max});
-    limits.set("running", std::uint64_t{scheduler.running_count()});
-    limits.set("queued", std::uint64_t{scheduler.waiting_count()});
-    co_return net::json_response(200, limits);
-}
-
 // Internal: what a status service without a bus pushes: {"subject": …, "payload": …}.
 Answer take_status(const Api& api, net::Request& request) {
     auto body = co_await net::read_json(request, std::uint64_t{8} << 20);

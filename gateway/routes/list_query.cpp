@@ -86,6 +86,12 @@ Result<void> read_parameter(const std::string& name, const std::string& value,
     return {};
 }
 
+Result<void> read_switch(std::string_view name, std::string_view value, bool& out) {
+    if (value != "true" && value != "false") return invalid(name, "is neither true nor false");
+    out = value == "true";
+    return {};
+}
+
 std::string percent_encoded(std::string_view text) {
     static constexpr char kHex[] = "0123456789ABCDEF";
     std::string encoded;
@@ -115,9 +121,51 @@ Result<ListQuery> parse_list_query(const Api& api, const net::Request& request) 
     return query;
 }
 
-std::string cursor_after(const Invocation& invocation) {
-    return wire::base64_encode(std::to_string(invocation.created_at.time_since_epoch().count()) +
-                               " " + invocation.id.text);
+Result<BulkOrder> parse_bulk_query(const Api& api, const net::Request& request, BulkVerb verb) {
+    BulkOrder order;
+    order.verb = verb;
+    ListQuery& query = order.query;
+    query.limit = api.options.bulk_max;
+    auto tenant = tenant_of(api, request);
+    if (!tenant) return tenant.error();
+    query.tenant = std::move(*tenant);
+    bool all = false;
+    for (const auto& [name, value] : request.query) {
+        if (name == "order") return unknown_parameter(name);
+        const bool is_switch = name == "dry_run" || name == "all";
+        auto read = is_switch ? read_switch(name, value, name == "all" ? all : order.dry_run)
+                              : read_parameter(name, value, api.options.bulk_max, query);
+        if (!read) return read.error();
+    }
+    const bool is_filtered = query.function || !query.states.empty() || !query.labels.empty() ||
+                             query.since || query.until;
+    if (!is_filtered && !all)
+        return make_error(Errc::invalid_argument,
+                          "a filter is needed (function, state, label, since, until); for all of "
+                          "them say all=true",
+                          "invalid-parameter");
+    const bool stops = verb == BulkVerb::cancel || verb == BulkVerb::kill;
+    for (const State state : query.states)
+        if (is_terminal(state) == stops)
+            return invalid("state", std::string(to_string(state)) +
+                                        (stops ? " has ended: nothing is left to stop"
+                                               : " has not ended: cancel or kill it first"));
+    return order;
+}
+
+Result<ListQuery> parse_dead_letter_query(const Api& api, const net::Request& request) {
+    for (const auto& [name, value] : request.query)
+        if (name == "order" || name == "state") return unknown_parameter(name);
+    auto query = parse_list_query(api, request);
+    if (!query) return query;
+    query->states = {State::failed, State::timed_out, State::expired};
+    query->unretried = true;
+    return query;
+}
+
+std::string cursor_at(const std::pair<TimePoint, InvocationId>& place) {
+    return wire::base64_encode(std::to_string(place.first.time_since_epoch().count()) + " " +
+                               place.second.text);
 }
 
 std::string next_page(const net::Request& request, const std::string& cursor) {

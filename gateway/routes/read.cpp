@@ -91,8 +91,12 @@ Answer get_attempts(const Api& api, net::Request& request) {
 Answer list_invocations(const Api& api, net::Request& request) {
     auto query = parse_list_query(api, request);
     if (!query) co_return net::problem_response(query.error());
-    const std::uint32_t limit = query->limit;
-    ListQuery wanted = *query;
+    ListQuery wanted = std::move(*query);
+    co_return co_await list_page(api, request, std::move(wanted));
+}
+
+Answer list_page(const Api& api, const net::Request& request, ListQuery wanted) {
+    const std::uint32_t limit = wanted.limit;
     wanted.limit = limit + 1;  // one more tells whether there is a next page
     auto found = co_await api.gateway.list(std::move(wanted));
     if (!found) co_return net::problem_response(found.error());
@@ -105,7 +109,8 @@ Answer list_invocations(const Api& api, net::Request& request) {
     page.set("next_cursor", wire::Json());
     std::string next;
     if (more) {
-        const std::string cursor = cursor_after(found->back().invocation);
+        const std::string cursor =
+            cursor_at({found->back().invocation.created_at, found->back().invocation.id});
         page.set("next_cursor", cursor);
         next = next_page(request, cursor);
     }

@@ -52,7 +52,11 @@ Answer get_result(const Api& api, net::Request& request) {
     auto what = addressed(api, request);
     if (!what) co_return net::problem_response(what.error());
     auto snapshot = co_await api.gateway.get(std::move(what->tenant), std::move(what->id));
-    if (!snapshot) co_return net::problem_response(snapshot.error());
+    if (!snapshot) {
+        Error error = snapshot.error();
+        if (error.code == Errc::gone) error.type = "result-expired";
+        co_return net::problem_response(error);
+    }
     const Invocation& invocation = snapshot->invocation;
     if (!is_terminal(invocation.state)) co_return document_response(202, *snapshot);
     if (!invocation.result) co_return net::problem_response(no_result(invocation));

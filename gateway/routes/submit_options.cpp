@@ -126,26 +126,6 @@ Result<std::optional<TimePoint>> deadline_header(const net::Request& request, Ti
     return std::optional<TimePoint>{now + *duration};
 }
 
-Result<std::string> key_header(const net::Request& request) {
-    constexpr std::string_view kHeader = "Idempotency-Key";
-    const auto values = request.headers_named(kHeader);
-    if (values.empty()) return std::string();
-    if (values.size() > 1) return invalid(kHeader, "given more than once");
-    std::string_view key = trimmed(values.front());
-    // A structured-field string is quoted; bare is accepted as well.
-    if (key.size() >= 2 && key.front() == '"' && key.back() == '"')
-        key = key.substr(1, key.size() - 2);
-    if (key.find('"') != std::string_view::npos)
-        return invalid(kHeader, "holds a quote that is not closed");
-    if (key.empty()) return invalid(kHeader, "is empty");
-    if (key.size() > kKeyBytesMax)
-        return invalid(kHeader, "is longer than " + std::to_string(kKeyBytesMax) + " bytes");
-    for (const unsigned char character : key)
-        if (character < 0x20 || character > 0x7e)
-            return invalid(kHeader, "holds a character that is not printable ASCII");
-    return std::string(key);
-}
-
 Result<std::vector<std::pair<std::string, std::string>>> label_headers(
     const net::Request& request) {
     constexpr std::string_view kHeader = "Invocation-Label";
@@ -240,6 +220,26 @@ void read_preferences(const net::Request& request, Duration wait_max, SubmitHead
 
 }  // namespace
 
+Result<std::string> idempotency_key_of(const net::Request& request) {
+    constexpr std::string_view kHeader = "Idempotency-Key";
+    const auto values = request.headers_named(kHeader);
+    if (values.empty()) return std::string();
+    if (values.size() > 1) return invalid(kHeader, "given more than once");
+    std::string_view key = trimmed(values.front());
+    // A structured-field string is quoted; bare is accepted as well.
+    if (key.size() >= 2 && key.front() == '"' && key.back() == '"')
+        key = key.substr(1, key.size() - 2);
+    if (key.find('"') != std::string_view::npos)
+        return invalid(kHeader, "holds a quote that is not closed");
+    if (key.empty()) return invalid(kHeader, "is empty");
+    if (key.size() > kKeyBytesMax)
+        return invalid(kHeader, "is longer than " + std::to_string(kKeyBytesMax) + " bytes");
+    for (const unsigned char character : key)
+        if (character < 0x20 || character > 0x7e)
+            return invalid(kHeader, "holds a character that is not printable ASCII");
+    return std::string(key);
+}
+
 Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoint now,
                                            const ApiOptions& limits) {
     SubmitHeaders parsed;
@@ -250,7 +250,7 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     if (!queue_ttl) return queue_ttl.error();
     auto deadline = deadline_header(request, now);
     if (!deadline) return deadline.error();
-    auto key = key_header(request);
+    auto key = idempotency_key_of(request);
     if (!key) return key.error();
     auto labels = label_headers(request);
     if (!labels) return labels.error();

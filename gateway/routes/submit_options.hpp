@@ -21,4 +21,7 @@ struct SubmitHeaders {
 [[nodiscard]] Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoint now,
                                                          const ApiOptions& limits);
 
+// "" = none is given.
+[[nodiscard]] Result<std::string> idempotency_key_of(const net::Request& request);
+
 }  // namespace longhaul::gateway

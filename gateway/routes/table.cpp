@@ -13,8 +13,9 @@ namespace {
 using HandlerFunction = routes::Answer (*)(const Api&, net::Request&);
 
 constexpr Duration kPlain = std::chrono::seconds(30);
-constexpr Duration kEndless = Duration::zero();  // waits, streams and uploads limit themselves
-constexpr const char* kReadByHandler = "*";      // it refuses by itself what it does not know
+constexpr Duration kBulk = std::chrono::minutes(2);  // which limits itself, but for one item
+constexpr Duration kEndless = Duration::zero();      // waits, streams and uploads limit themselves
+constexpr const char* kReadByHandler = "*";          // it refuses by itself what it does not know
 
 struct Entry {
     const char* method;
@@ -91,18 +92,18 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"GET", "/v1/invocations/{id}/result", get_result, json, kEndless},
         {"GET", "/v1/invocations/{id}/logs", get_logs, json, kEndless, kReadByHandler},
         {"GET", "/v1/invocations/{id}/events", get_events, json, kEndless},
-        {"GET", "/v1/invocations/{id}/debug", not_available, json, kPlain},
+        {"GET", "/v1/invocations/{id}/debug", debug_invocation, json, kPlain},
         {"GET", "/v1/events/stream", stream_events, json, kEndless, "function state cursor"},
         // Control.
         {"POST", "/v1/invocations/{id}/cancel", cancel_invocation, json, kPlain},
         {"POST", "/v1/invocations/{id}/kill", kill_invocation, json, kPlain},
-        {"POST", "/v1/invocations/{id}/retry", not_available, json, kPlain},
+        {"POST", "/v1/invocations/{id}/retry", retry_invocation, json, kPlain},
         {"PATCH", "/v1/invocations/{id}", not_available, json, kPlain},
-        {"DELETE", "/v1/invocations/{id}", not_available, json, kPlain},
-        {"POST", "/v1/invocations:cancel", not_available, json, kPlain},
-        {"POST", "/v1/invocations:kill", not_available, json, kPlain},
-        {"POST", "/v1/invocations:retry", not_available, json, kPlain},
-        {"POST", "/v1/invocations:purge", not_available, json, kPlain},
+        {"DELETE", "/v1/invocations/{id}", delete_invocation, json, kPlain},
+        {"POST", "/v1/invocations:cancel", bulk_cancel, json, kBulk, kReadByHandler},
+        {"POST", "/v1/invocations:kill", bulk_kill, json, kBulk, kReadByHandler},
+        {"POST", "/v1/invocations:retry", bulk_retry, json, kBulk, kReadByHandler},
+        {"POST", "/v1/invocations:purge", bulk_purge, json, kBulk, kReadByHandler},
         // Functions, limits, hosts.
         {"GET", "/v1/functions", list_functions, json, kPlain},
         {"GET", "/v1/functions/{fn}", get_function, json, kPlain},
@@ -112,11 +113,11 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"GET", "/v1/functions/{fn}/queue", get_queue, json, kPlain},
         {"POST", "/v1/functions/{fn}/queue/pause", pause_queue, json, kPlain},
         {"POST", "/v1/functions/{fn}/queue/resume", resume_queue, json, kPlain},
-        {"POST", "/v1/functions/{fn}/queue/purge", not_available, json, kPlain},
-        {"GET", "/v1/limits", get_limits, json, kPlain},
-        {"PUT", "/v1/limits", not_available, json, kPlain},
-        {"GET", "/v1/dead-letters", not_available, json, kPlain},
-        {"POST", "/v1/dead-letters/{id}/redrive", not_available, json, kPlain},
+        {"POST", "/v1/functions/{fn}/queue/purge", purge_queue, json, kBulk},
+        {"GET", "/v1/limits", get_limits, json, kPlain, "limit cursor"},
+        {"PUT", "/v1/limits", put_limits, json, kPlain},
+        {"GET", "/v1/dead-letters", list_dead_letters, json, kPlain, kReadByHandler},
+        {"POST", "/v1/dead-letters/{id}/redrive", redrive_dead_letter, json, kPlain},
         {"GET", "/v1/hosts", list_hosts, json, kPlain},
         {"GET", "/v1/instances", list_instances, json, kPlain},
         {"POST", "/v1/hosts/{host}/drain", set_drain, json, kPlain},

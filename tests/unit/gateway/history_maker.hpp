@@ -41,6 +41,7 @@ public:
     [[nodiscard]] std::vector<std::string> live_ids() const;
     [[nodiscard]] std::vector<Invocation> list(const gateway::ListQuery& query) const;
     [[nodiscard]] std::set<std::string> files() const;
+    [[nodiscard]] std::size_t ended_count() const { return invocations.size() - live_ids().size(); }
     // Takes out what ended before `before`, the first `max` by (end, id).
     void purge(TimePoint before, std::uint32_t max);
 

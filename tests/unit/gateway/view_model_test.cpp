@@ -22,7 +22,8 @@ std::string row(const Invocation& invocation) { return encode_invocation(invocat
 void require_same_state(ViewBed& view, const ViewModel& model) {
     const auto snapshot = view->load();
     REQUIRE(snapshot.has_value());
-    CHECK(snapshot->limits == model.limits);
+    CHECK(snapshot->limits.value_or(RunLimits{}) == model.limits);
+    CHECK(view->ended_count() == model.ended_count());
     CHECK(snapshot->owner_term == model.owner_term);
     std::vector<std::string> live;
     for (const Invocation& invocation : snapshot->live) live.push_back(invocation.id.text);
@@ -42,8 +43,7 @@ void require_same_state(ViewBed& view, const ViewModel& model) {
         REQUIRE(row(*found) == row(invocation));
         REQUIRE(view->history({id})->size() == model.history_lines.at(id));
     }
-    for (const std::string& id : model.purged)
-        REQUIRE(view->get({id}).error().code == Errc::gone);
+    for (const std::string& id : model.purged) REQUIRE(view->get({id}).error().code == Errc::gone);
     const auto files = view->files();
     REQUIRE(std::set<std::string>(files->begin(), files->end()) == model.files());
 }
@@ -92,8 +92,8 @@ TEST_CASE("a view says what the records add up to, over crashes and purges, by s
         REQUIRE(view->applied() >= persisted);
         REQUIRE(view->applied() <= fed);
         ViewModel model;
-        model.apply({records.begin(),
-                     records.begin() + static_cast<std::ptrdiff_t>(view->applied())});
+        model.apply(
+            {records.begin(), records.begin() + static_cast<std::ptrdiff_t>(view->applied())});
         require_same_state(view, model);
     }
 }
@@ -111,17 +111,17 @@ TEST_CASE("lists, counts and cursors agree with a plain filter, by seed") {
         REQUIRE(view->apply(records).has_value());
         model.apply(records);
         for (int i = 0; i < 40; ++i) require_same_list(view, model, test::random_query(random));
-        const TimePoint before =
-            test::kSampleTime + std::chrono::milliseconds(random.below(4000));
+        const TimePoint before = test::kSampleTime + std::chrono::milliseconds(random.below(4000));
         const auto max = static_cast<std::uint32_t>(random.below(100));
         const std::set<std::string> files_before = model.files();
-        const auto freed = view->purge_ended(before, max);
-        REQUIRE(freed.has_value());
+        const auto purged = view->purge_ended({before, max});
+        REQUIRE(purged.has_value());
+        const auto& freed = purged->files;
         model.purge(before, max);
         std::set<std::string> expected;
         std::ranges::set_difference(files_before, model.files(),
                                     std::inserter(expected, expected.end()));
-        REQUIRE(std::set<std::string>(freed->begin(), freed->end()) == expected);
+        REQUIRE(std::set<std::string>(freed.begin(), freed.end()) == expected);
         require_same_state(view, model);
     }
 }
@@ -138,8 +138,8 @@ std::uint64_t resident_kib() {
 Invocation plain_invocation(std::uint64_t number,
                             const std::shared_ptr<const FunctionSpec>& function) {
     Invocation invocation;
-    invocation.id = make_invocation_id(
-        test::kSampleTime + std::chrono::milliseconds(number), 0, number * 0x9e3779b97f4a7c15ULL);
+    invocation.id = make_invocation_id(test::kSampleTime + std::chrono::milliseconds(number), 0,
+                                       number * 0x9e3779b97f4a7c15ULL);
     invocation.tenant = {"default"};
     invocation.function = function;
     invocation.body = {.content_type = "application/json",

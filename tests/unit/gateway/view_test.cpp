@@ -228,9 +228,9 @@ TEST_CASE("a purge takes what ended before and leaves the rest") {
     story.accept("live");
     story.now += std::chrono::hours(1);
     story.end(story.accept("young"));
-    REQUIRE(view->purge_ended(kStart, 10)->empty());
+    REQUIRE(view->purge_ended({kStart, 10})->files.empty());
     CHECK(view->get({"old"}).has_value());
-    REQUIRE(view->purge_ended(kStart + Duration{1}, 10)->empty());
+    REQUIRE(view->purge_ended({kStart + Duration{1}, 10})->files.empty());
     CHECK(error_of_get(view, "old") == Errc::gone);
     CHECK(view->history({"old"}).error().code == Errc::gone);
     CHECK(view->get({"young"}).has_value());
@@ -245,13 +245,13 @@ TEST_CASE("what is gone is forgotten one retention later") {
     story.end(story.accept("b"));
     // Deleted by its owner: now; by retention: at retention's own time.
     story.feed(PurgedRecord{{"a"}, kStart + std::chrono::hours(10)});
-    REQUIRE(view->purge_ended(kStart + Duration{1}, 10).has_value());
+    REQUIRE(view->purge_ended({kStart + Duration{1}, 10}).has_value());
     CHECK(error_of_get(view, "a") == Errc::gone);
     CHECK(error_of_get(view, "b") == Errc::gone);
-    REQUIRE(view->purge_ended(kStart + std::chrono::hours(11), 10).has_value());
+    REQUIRE(view->purge_ended({kStart + std::chrono::hours(11), 10}).has_value());
     CHECK(error_of_get(view, "a") == Errc::not_found);
     CHECK(error_of_get(view, "b") == Errc::gone);
-    REQUIRE(view->purge_ended(kStart + std::chrono::hours(8 * 24), 10).has_value());
+    REQUIRE(view->purge_ended({kStart + std::chrono::hours(8 * 24), 10}).has_value());
     CHECK(error_of_get(view, "b") == Errc::not_found);
 }
 
@@ -266,11 +266,11 @@ TEST_CASE("a purge keeps a key until it expires, and never takes another's") {
 
     story.now += std::chrono::hours(48);
     const Invocation second = story.accept("second", "k");
-    REQUIRE(view->purge_ended(story.now, 10).has_value());
+    REQUIRE(view->purge_ended({story.now, 10}).has_value());
     REQUIRE(has_key(view, "k", story.now));
     story.end(second);
     story.now += std::chrono::hours(48);
-    REQUIRE(view->purge_ended(story.now, 10).has_value());
+    REQUIRE(view->purge_ended({story.now, 10}).has_value());
     CHECK_FALSE(has_key(view, "k", kStart));
 }
 
@@ -283,10 +283,67 @@ TEST_CASE("a purge frees the files that nobody else refers to") {
     story.end(story.accept("c", "", "other"));
     story.accept("d", "", "other");
     CHECK(*view->files() == std::vector<std::string>{"body", "other", "result-a", "result-b"});
-    CHECK(*view->purge_ended(kStart + Duration{1}, 10) == std::vector<std::string>{"result-a"});
-    CHECK(*view->purge_ended(story.now + Duration{1}, 10) ==
+    CHECK(view->purge_ended({kStart + Duration{1}, 10})->files ==
+          std::vector<std::string>{"result-a"});
+    CHECK(view->purge_ended({story.now + Duration{1}, 10})->files ==
           std::vector<std::string>{"body", "result-b"});
     CHECK(*view->files() == std::vector<std::string>{"other"});
+}
+
+TEST_CASE("a purge by count takes the first to end, and says whether there is more to do") {
+    ViewBed view{GENERATE(ViewKind::memory, ViewKind::rocks)};
+    Story story{view};
+    for (const char* id : {"a", "b", "c", "d"}) {
+        story.now += std::chrono::hours(1);
+        story.end(story.accept(id));
+    }
+    story.accept("live");
+    CHECK(view->ended_count() == 4);
+    const PurgeOrder order{.before = kStart, .max = 2, .kept_max = 1};
+    const auto first = view->purge_ended(order);
+    CHECK(first->count == 2);
+    CHECK(first->more);
+    const auto second = view->purge_ended(order);
+    CHECK(second->count == 1);
+    CHECK_FALSE(second->more);
+    CHECK(view->purge_ended(order)->count == 0);
+    CHECK(error_of_get(view, "c") == Errc::gone);
+    CHECK(view->get({"d"}).has_value());
+    view.restart();
+    CHECK(view->ended_count() == 1);
+}
+
+TEST_CASE("a record that purges frees its files, once") {
+    ViewBed view{GENERATE(ViewKind::memory, ViewKind::rocks)};
+    Story story{view};
+    story.end(story.accept("a", "", "body"), "result");
+    CHECK(view->take_freed_files().empty());
+    story.feed(PurgedRecord{{"a"}, story.now});
+    CHECK(view->ended_count() == 0);
+    CHECK(view->take_freed_files() == std::vector<std::string>{"body", "result"});
+    CHECK(view->take_freed_files().empty());
+    story.feed(PurgedRecord{{"a"}, story.now});
+    CHECK(view->ended_count() == 0);
+}
+
+TEST_CASE("what was retried is known until it is purged, and is no dead letter") {
+    ViewBed view{GENERATE(ViewKind::memory, ViewKind::rocks)};
+    Story story{view};
+    story.end(story.accept("a"));
+    story.end(story.accept("b"));
+    Invocation retry;
+    retry.id = {"c"};
+    retry.tenant = {"default"};
+    retry.function = std::make_shared<FunctionSpec>(FunctionSpec{.name = {"resize"}});
+    retry.retry_of = InvocationId{"a"};
+    story.feed(AcceptedRecord{retry});
+    CHECK(*view->retried_as({"a"}) == InvocationId{"c"});
+    CHECK_FALSE(view->retried_as({"b"})->has_value());
+    const auto left = view->list_ended({.tenant = {"default"}, .unretried = true});
+    REQUIRE(left->size() == 1);
+    CHECK(left->front().id.text == "b");
+    story.feed(PurgedRecord{{"a"}, story.now});
+    CHECK_FALSE(view->retried_as({"a"})->has_value());
 }
 
 TEST_CASE("two that end together and share a file free it once") {
@@ -294,7 +351,7 @@ TEST_CASE("two that end together and share a file free it once") {
     Story story{view};
     story.end(story.accept("a", "", "body"));
     story.end(story.accept("b", "", "body"));
-    CHECK(*view->purge_ended(kStart + Duration{1}, 10) == std::vector<std::string>{"body"});
+    CHECK(view->purge_ended({kStart + Duration{1}, 10})->files == std::vector<std::string>{"body"});
 }
 
 TEST_CASE("a function keeps its pause over a new version, and its versions are bounded") {

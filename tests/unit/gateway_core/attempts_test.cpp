@@ -331,8 +331,10 @@ TEST_CASE("a copy that nobody waits for is dropped") {
     CHECK(bed.effects<DropFileEffect>()[0].file == "0123");
 }
 
-TEST_CASE("the file of a body is dropped at the end, and not before") {
-    Bed bed;
+TEST_CASE("the file of a body is kept after the end, for a retry, unless told otherwise") {
+    SchedulerLimits limits;
+    limits.keep_bodies = GENERATE(true, false);
+    Bed bed{limits};
     bed.function("f");
     bed.host("h1");
     const InvocationId id = bed.try_submit(Submit{.body_file = "0f0f"})->id;
@@ -340,8 +342,7 @@ TEST_CASE("the file of a body is dropped at the end, and not before") {
     CHECK_FALSE(bed.said<DropFileEffect>());
     bed.tick(milliseconds(200));
     bed.ended(id);
-    REQUIRE(bed.effects<DropFileEffect>().size() == 1);
-    CHECK(bed.effects<DropFileEffect>()[0].file == "0f0f");
+    CHECK(bed.said<DropFileEffect>() == !limits.keep_bodies);
 }
 
 TEST_CASE("tokens are never the same twice") {
