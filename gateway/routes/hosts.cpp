@@ -15,9 +15,11 @@ Answer get_limits(const Api& api, net::Request&) {
     wire::Json limits = wire::Json::object();
     limits.set("global_max", std::uint64_t{scheduler.run_limits().global_max});
     limits.set("tenant_max", std::uint64_t{scheduler.run_limits().tenant_max});
+    limits.set("queued_bytes_max", api.gateway.limits().scheduler.queued_bytes_max);
     limits.set("queued_max", std::uint64_t{api.gateway.limits().scheduler.queued_max});
     limits.set("running", std::uint64_t{scheduler.running_count()});
     limits.set("queued", std::uint64_t{scheduler.waiting_count()});
+    limits.set("queued_bytes", scheduler.waiting_bytes());
     co_return net::json_response(200, limits);
 }
 
