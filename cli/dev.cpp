@@ -203,6 +203,7 @@ private:
         host_ = std::make_unique<host_agent::App>(
             executor_, host_agent::Ports{clock_, random_, disk_, workers_, peer_, blobs_},
             std::move(host), logger_.named("host_agent"));
+        host_->on_storage_failure(storage_failed);
         co_return co_await host_->start();
     }
 

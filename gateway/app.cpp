@@ -1,5 +1,6 @@
 #include "gateway/app.hpp"
 
+#include "gateway/driver/disk_watch.hpp"
 #include "gateway/driver/handle.hpp"
 #include "gateway/driver/host_registry.hpp"
 #include "gateway/ledger/rocks_view.hpp"
@@ -27,6 +28,7 @@ net::ServerOptions server_options(const Config& config, std::string address, std
     options.name = std::move(name);
     options.secret = std::move(secret);
     options.limits.connections_max = config.connections_max;
+    options.limits.body_rate_min = config.body_rate_min;
     return options;
 }
 
@@ -62,6 +64,7 @@ struct App::Parts {
           bodies(config_.data_dir + "/bodies", disk, workers, random_, config_.bodies),
           uploads(config_.data_dir + "/uploads", disk, workers, random_, upload_limits(config_)),
           event_cursor(disk, workers, config_.data_dir + "/events.position"),
+          space(disk, workers, clock_, logger_, config_.data_dir, config_.storage_reserve_bytes),
           loops(executor_, logger) {
         if (event_sink) event_outlet.emplace(EventOutlet{*event_sink, event_cursor});
     }
@@ -70,6 +73,7 @@ struct App::Parts {
     [[nodiscard]] Result<void> listen();
     [[nodiscard]] MetricSamples all_metrics() const;
     void resync();
+    boost::asio::awaitable<void> run_journal();
     boost::asio::awaitable<void> read_registry();
 
     const boost::asio::any_io_executor executor;
@@ -85,11 +89,13 @@ struct App::Parts {
 
     system::PosixDisk disk;
     system::ThreadWorkers workers;
+    system::ThreadWorkers committer{1};  // commits wait for nothing else
     net::HttpPeer peer;
     blob::DirectoryBlobStore blobs;
     BodyStore bodies;
     BodyStore uploads;
     EventCursor event_cursor;
+    DiskWatch space;
     std::optional<EventOutlet> event_outlet;
     net::TaskGroup loops;
     std::unique_ptr<journal::FileJournal> journal;
@@ -107,6 +113,8 @@ Result<void> App::Parts::open_storage() {
     journal_options.folder = config.data_dir + "/journal";
     journal_options.segment_bytes = config.journal_segment_bytes;
     journal_options.salt = random.next();
+    journal_options.commit_inline_below = config.journal_inline_below;
+    journal_options.committer = &committer;
     auto opened = journal::FileJournal::open(disk, clock, workers, std::move(journal_options));
     if (!opened) return opened.error();
     journal = std::move(*opened);
@@ -120,7 +128,7 @@ Result<void> App::Parts::open_storage() {
 
     gateway.emplace(executor,
                     GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies,
-                                 uploads, event_outlet ? &*event_outlet : nullptr},
+                                 uploads, event_outlet ? &*event_outlet : nullptr, &space},
                     config.limits, logger, on_failure);
     return {};
 }
@@ -164,6 +172,12 @@ void App::Parts::resync() {
     if (!std::exchange(reading_registry, true)) loops.start("registry", read_registry());
 }
 
+// A seal may fail when nobody appends.
+boost::asio::awaitable<void> App::Parts::run_journal() {
+    co_await journal->run();
+    if (journal->failure()) on_failure(*journal->failure());
+}
+
 // Until the status service has answered once; from then on announcements tell.
 boost::asio::awaitable<void> App::Parts::read_registry() {
     const RegistryLimits limits;
@@ -200,7 +214,8 @@ App::~App() = default;
 boost::asio::awaitable<Result<void>> App::start() {
     auto opened = parts_->open_storage();
     if (!opened) co_return opened.error();
-    parts_->loops.start("journal", parts_->journal->run());
+    parts_->loops.start("journal", parts_->run_journal());
+    parts_->loops.start("disk_watch", parts_->space.run());
     auto started = co_await parts_->gateway->start();
     if (!started) co_return started.error();
     auto listening = parts_->listen();

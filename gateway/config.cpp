@@ -22,6 +22,7 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("limits.headers_max", config.api.headers_max, 0, 1'000, "headers");
     reader.bytes("limits.headers_bytes_max", config.api.headers_bytes_max, 0, 16u << 10);
     reader.integer("limits.connections_max", config.connections_max, 1, 1'000'000, "connections");
+    reader.integer("limits.body_rate_min", config.body_rate_min, 0, 1'000'000'000, "bytes/s");
     reader.duration("hosts.suspect_after", scheduler.hosts.suspect_after, 1s, 1h);
     reader.duration("hosts.grace", scheduler.hosts.host_grace, 1s, 24h);
     if (scheduler.hosts.host_grace <= scheduler.hosts.suspect_after)
@@ -40,8 +41,11 @@ void read_limits(ConfigReader& reader, Config& config) {
 void read_storage(ConfigReader& reader, Config& config) {
     reader.bytes("bodies.inline_max", config.bodies.inline_max, 0, 1u << 20);
     reader.bytes("bodies.reserve_bytes", config.bodies.reserve_bytes, 0, 1ull << 40);
+    reader.bytes("storage.reserve_bytes", config.storage_reserve_bytes, 0, 1ull << 40);
     reader.bytes("journal.segment_bytes", config.journal_segment_bytes, 1u << 20, 4ull << 30);
+    reader.duration("journal.inline_below", config.journal_inline_below, 0ms, 1min);
     reader.bytes("view.write_buffer_bytes", config.view_write_buffer_bytes, 64u << 10, 1u << 30);
+    reader.duration("view.give_up_after", config.limits.view_give_up_after, 1s, 24h);
     reader.bytes("view.cache_bytes", config.view_cache_bytes, 1u << 20, 64ull << 30);
     reader.integer("workers", config.workers, 1, 256, "threads");
 }

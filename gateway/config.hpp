@@ -30,12 +30,17 @@ struct Config {
     ApiOptions api{};
     BodyLimits bodies{};
 
+    // Free bytes of data_dir's disk below which new work is refused, so that what was accepted can
+    // end: several journal segments, and results.
+    std::uint64_t storage_reserve_bytes = 256u << 20;
     std::uint64_t journal_segment_bytes = 64u << 20;
+    Duration journal_inline_below = std::chrono::milliseconds(2);  // FileJournalOptions
     std::uint64_t view_write_buffer_bytes = 8u << 20;
     std::uint64_t view_cache_bytes = 8u << 20;
     std::uint32_t workers = 2;  // threads for what blocks
 
     std::uint32_t connections_max = 10'000;
+    std::uint32_t body_rate_min = 512;                // bytes a second of a request's body; 0 = any
     Duration stop_timeout = std::chrono::seconds(1);  // of handlers, at the end
 };
 

@@ -125,6 +125,7 @@ struct App::Impl {
     asio::awaitable<void> leave(net::StopSignal& again);
     asio::awaitable<void> stop();
     Result<void> open_journal();
+    boost::asio::awaitable<void> run_journal();
     Result<void> listen();
     asio::awaitable<void> keep_time();
     asio::awaitable<void> sweep_files();
@@ -162,6 +163,7 @@ struct App::Impl {
     std::unique_ptr<net::Server> agents;
     std::unique_ptr<net::Server> internal;
     std::unique_ptr<net::Server> admin;
+    std::function<void(const Error&)> on_failure{};
     bool started = false;
     bool stopping = false;
 };
@@ -208,7 +210,7 @@ asio::awaitable<Result<void>> App::Impl::start() {
                              "is missing");
     if (auto opened = open_journal(); !opened) co_return opened;
     // Before anything is reported the new epoch must be durable.
-    commits.start("journal", journal->run());
+    commits.start("journal", run_journal());
     commits.start("commit", ledger.run());
     auto durable = co_await ledger.durable();
     if (!durable) co_return durable;
@@ -227,6 +229,12 @@ asio::awaitable<Result<void>> App::Impl::start() {
                             {"address", internal->address()},
                             {"runs", static_cast<std::uint64_t>(ledger.core().runs().size())}});
     co_return Result<void>{};
+}
+
+// A seal may fail when nobody appends.
+asio::awaitable<void> App::Impl::run_journal() {
+    co_await journal->run();
+    if (journal->failure() && on_failure) on_failure(*journal->failure());
 }
 
 Result<void> App::Impl::open_journal() {
@@ -422,6 +430,11 @@ App::App(asio::any_io_executor executor, Ports ports, Config config, Logger logg
                                    std::move(logger))) {}
 
 App::~App() = default;
+
+void App::on_storage_failure(std::function<void(const Error&)> handler) {
+    impl_->on_failure = handler;
+    impl_->ledger.on_failure(std::move(handler));
+}
 
 asio::awaitable<Result<void>> App::start() { return impl_->start(); }
 asio::awaitable<void> App::leave(net::StopSignal& again) { return impl_->leave(again); }

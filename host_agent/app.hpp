@@ -48,6 +48,10 @@ public:
     App(const App&) = delete;
     App& operator=(const App&) = delete;
 
+    // Called once when this host's journal cannot be written, for the program to stop (I12): its
+    // runs go on, and the next host agent finds them. Before start().
+    void on_storage_failure(std::function<void(const Error&)> handler);
+
     // Opens the journal, finds earlier runs, listens. After an error stop() is still due.
     boost::asio::awaitable<Result<void>> start();
 

@@ -57,7 +57,10 @@ public:
           peer_(io.get_executor(), with_secret(config.secret)),
           blobs_(disk_, workers_, {config.blob_dir}),
           app_(io.get_executor(), {clock_, random_, disk_, workers_, peer_, blobs_}, config,
-               logger) {}
+               logger) {
+        app_.on_storage_failure(
+            [](const Error& error) { program::storage_failed("host_agent", error); });
+    }
 
     asio::awaitable<Result<Facts>> start() override {
         auto started = co_await app_.start();

@@ -1,5 +1,7 @@
 #include "gateway/driver/feeder.hpp"
 
+#include "longhaul/base/time.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -52,9 +54,7 @@ boost::asio::awaitable<void> Feeder::run() {
         std::function<void()> job = [this, &batch, &applied] { applied = view_.apply(batch); };
         co_await workers_.run(std::move(job));
         if (!applied) {
-            if (failure_ != applied.error().message)
-                logger_.error("view_failed", {{"why", applied.error().message}});
-            failure_ = applied.error().message;
+            note_failure(applied.error());
             // Kept, in order, for the next try.
             batch.insert(batch.end(), std::make_move_iterator(pending_.begin()),
                          std::make_move_iterator(pending_.end()));
@@ -69,6 +69,16 @@ boost::asio::awaitable<void> Feeder::run() {
         done_.notify_all();
         co_await trim_when_due();
     }
+}
+
+void Feeder::note_failure(const Error& error) {
+    if (failure_.empty()) failing_since_ = clock_.now();
+    if (failure_ != error.message) logger_.error("view_failed", {{"why", error.message}});
+    failure_ = error.message;
+    if (!on_failure_ || clock_.now() - failing_since_ < give_up_after_) return;
+    on_failure_(make_error(Errc::io_failed,
+                           "the view could not be written for " + format_duration(give_up_after_) +
+                               "; the next start rebuilds it from the journal: " + failure_));
 }
 
 boost::asio::awaitable<void> Feeder::trim_when_due() {

@@ -1,6 +1,8 @@
 // Feeds durable records to the view, behind the acknowledgement, on Workers.
 //
-// An error of the view makes lists answer 503 and is retried; it does not stop acknowledging.
+// An error of the view makes lists answer 503 and is retried; it does not stop acknowledging. Some
+// errors leave the view unusable until it is opened anew: after `give_up_after` of them the program
+// is told to stop, and its next start rebuilds from the journal what the view lacks.
 // Runs on one executor.
 #pragma once
 
@@ -28,6 +30,12 @@ public:
            port::Workers& workers, port::Clock& clock, Logger logger,
            std::function<void(port::Position)> on_applied);
 
+    // Before run().
+    void give_up_after(Duration limit, std::function<void(const Error&)> handler) {
+        give_up_after_ = limit;
+        on_failure_ = std::move(handler);
+    }
+
     // What comes after the position that `held` names is not trimmed.
     void hold_journal(std::function<port::Position()> held) { held_ = std::move(held); }
 
@@ -44,6 +52,7 @@ public:
 
 private:
     boost::asio::awaitable<void> trim_when_due();
+    void note_failure(const Error& error);
 
     View& view_;
     port::Journal& journal_;
@@ -58,6 +67,9 @@ private:
     port::Position applied_;
     port::Position trimmed_at_;
     std::string failure_;
+    TimePoint failing_since_{};
+    Duration give_up_after_{};
+    std::function<void(const Error&)> on_failure_{};
     bool stopping_ = false;
 };
 

@@ -45,7 +45,7 @@ Gateway::Gateway(boost::asio::any_io_executor executor, GatewayPorts ports,
       commits_(
           executor, ports.journal, logger,
           [this](std::vector<PositionedRecord> records) { on_durable(std::move(records)); },
-          std::move(on_storage_failure)),
+          on_storage_failure),
       feeder_(executor, ports.view, ports.journal, ports.workers, ports.clock, logger,
               [this](port::Position) { on_applied(); }),
       watches_(executor),
@@ -54,6 +54,7 @@ Gateway::Gateway(boost::asio::any_io_executor executor, GatewayPorts ports,
           tasks_, scheduler_, [this](const StepBody& body) { step(body); }, ports.peer, ports.clock,
           ports.bodies, limits.dispatch, logger),
       timers_changed_(executor) {
+    feeder_.give_up_after(limits_.view_give_up_after, std::move(on_storage_failure));
     if (!ports.events) return;
     publisher_.emplace(executor, *ports.events, ports.clock, logger_, limits_.events);
     feeder_.hold_journal([this] { return publisher_->held(); });

@@ -30,15 +30,18 @@ struct HostAnnouncement;
 
 namespace longhaul::gateway {
 
+class DiskWatch;
+
 struct GatewayLimits {
     SchedulerLimits scheduler{};
     DispatchLimits dispatch{};
     std::uint64_t package_max = 64u << 20;  // bytes of an uploaded package
     Duration ended_retention = std::chrono::hours(24 * 7);
     Duration purge_every = std::chrono::minutes(1);
-    Duration list_wait = std::chrono::milliseconds(100);  // for the view to catch up
-    Duration instances_wait = std::chrono::seconds(3);    // for hosts to name their instances
-    EventLimits events{};                                 // where there is an outlet for them
+    Duration view_give_up_after = std::chrono::minutes(1);  // of failed writes
+    Duration list_wait = std::chrono::milliseconds(100);    // for the view to catch up
+    Duration instances_wait = std::chrono::seconds(3);      // for hosts to name their instances
+    EventLimits events{};                                   // where there is an outlet for them
 };
 
 // The ports and stores that main() built; all outlive the gateway.
@@ -54,6 +57,7 @@ struct GatewayPorts {
     BodyStore& bodies;
     BodyStore& uploads;                   // packages on their way into the blob store
     const EventOutlet* events = nullptr;  // of lifecycle events, if anybody wants them
+    const DiskWatch* space = nullptr;     // null: there is always room for new work
 };
 
 struct SubmitInput {

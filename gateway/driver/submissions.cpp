@@ -1,4 +1,5 @@
 // Taking work in: submit, stop, functions, packages.
+#include "gateway/driver/disk_watch.hpp"
 #include "gateway/driver/handle.hpp"
 #include "longhaul/base/config.hpp"
 #include "longhaul/crypto/sha256.hpp"
@@ -71,6 +72,8 @@ Result<void> Gateway::may_submit(const SubmitInput& input) const {
     if (draining_) return is_draining();
     const FunctionQueue* queue = scheduler_.function(input.tenant, input.function);
     if (!queue) return no_such_function(input.function);
+    if (ports_.space)
+        if (auto room = ports_.space->has_room(); !room) return room;
     const std::uint64_t limit = queue->current->body_max;
     // What may be known already (a key, an id) is told so whatever the queue.
     if (!input.chosen_id && input.options.idempotency_key.empty())

@@ -68,7 +68,7 @@ std::unique_ptr<KeyCursor> MemoryStore::walk(KeyRange range, KeyOrder order) {
 
 Result<void> MemoryStore::write(const KeyValueBatch& batch) {
     const std::lock_guard lock(mutex_);
-    if (!write_error_.message.empty()) return write_error_;
+    if (auto entered = enter_write(); !entered) return entered;
     apply(batch, rows_);
     unflushed_.push_back(batch);
     return {};
@@ -76,7 +76,7 @@ Result<void> MemoryStore::write(const KeyValueBatch& batch) {
 
 Result<void> MemoryStore::flush() {
     const std::lock_guard lock(mutex_);
-    if (!write_error_.message.empty()) return write_error_;
+    if (auto entered = enter_write(); !entered) return entered;
     for (const KeyValueBatch& batch : unflushed_) apply(batch, persisted_);
     unflushed_.clear();
     return {};
@@ -88,6 +88,18 @@ void MemoryStore::crash(std::size_t kept) {
     for (std::size_t i = 0; i < survivors; ++i) apply(unflushed_[i], persisted_);
     unflushed_.clear();
     rows_ = persisted_;
+}
+
+Result<void> MemoryStore::enter_write() {
+    if (!write_error_.message.empty()) return write_error_;
+    if (writes_until_failure_ > 0 && --writes_until_failure_ == 0) return nth_error_;
+    return {};
+}
+
+void MemoryStore::fail_nth_write(std::uint64_t nth, Error error) {
+    const std::lock_guard lock(mutex_);
+    writes_until_failure_ = nth;
+    nth_error_ = std::move(error);
 }
 
 void MemoryStore::fail_writes(Error error) {

@@ -28,6 +28,9 @@ public:
     // From now on every write and flush answers this error; Error of an empty message ends it.
     void fail_writes(Error error);
 
+    // The n-th (1, 2, …) write or flush from now fails, once, and has no effect.
+    void fail_nth_write(std::uint64_t nth, Error error);
+
     // Batches that a crash may take back.
     [[nodiscard]] std::size_t unflushed() const;
 
@@ -35,6 +38,7 @@ private:
     using Rows = std::map<std::string, std::string, std::less<>>;
     class Cursor;
 
+    [[nodiscard]] Result<void> enter_write();
     static void apply(const KeyValueBatch& batch, Rows& rows);
 
     // Guarded by mutex_.
@@ -43,6 +47,8 @@ private:
     Rows persisted_;
     std::vector<KeyValueBatch> unflushed_;
     Error write_error_{};
+    std::uint64_t writes_until_failure_ = 0;  // 0 = none is to fail
+    Error nth_error_{};
 };
 
 }  // namespace longhaul::gateway

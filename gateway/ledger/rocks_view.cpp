@@ -14,12 +14,12 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <cstdarg>
 
 namespace longhaul::gateway {
 namespace {
 
 constexpr int kBloomBitsPerKey = 10;
-constexpr std::size_t kInfoLogBytesMax = 1u << 20;
 // Live rows come and go: a file where half of so many rows are erasures is compacted early.
 constexpr std::size_t kErasureWindow = 16 * 1024;
 
@@ -30,6 +30,15 @@ Error error_of(const rocksdb::Status& status) {
     const Errc code = status.IsCorruption() ? Errc::corrupt : Errc::io_failed;
     return make_error(code, "view: " + status.ToString());
 }
+
+// RocksDB's own log as a file would be one more thing to write on a disk that is full, and Debian's
+// build stops the process when that fails. What matters comes back as a status.
+class NoInfoLog final : public rocksdb::Logger {
+public:
+    NoInfoLog() : rocksdb::Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
+    using rocksdb::Logger::Logv;
+    void Logv(const char* /*format*/, std::va_list /*arguments*/) override {}
+};
 
 class RocksCursor final : public KeyCursor {
 public:
@@ -104,7 +113,7 @@ public:
         rocksdb::WriteOptions options;
         options.disableWAL = true;  // the journal is the log
         const rocksdb::Status written = db_->Write(options, &rows);
-        if (!written.ok()) return error_of(written);
+        if (!written.ok()) return stopped_by(written);
         return {};
     }
 
@@ -113,11 +122,18 @@ public:
         options.wait = true;
         options.allow_write_stall = true;
         const rocksdb::Status flushed = db_->Flush(options);
-        if (!flushed.ok()) return error_of(flushed);
+        if (!flushed.ok()) return stopped_by(flushed);
         return {};
     }
 
 private:
+    // After a failed flush RocksDB takes no more writes until it is told to go on. That it can is
+    // seen at the next try.
+    Error stopped_by(const rocksdb::Status& status) {
+        (void)db_->Resume();
+        return error_of(status);
+    }
+
     Result<std::optional<std::string>> read(std::string_view key,
                                             const rocksdb::ReadOptions& options) {
         std::string value;
@@ -167,9 +183,7 @@ rocksdb::Options rocks_options(const RocksViewOptions& options) {
     rocks.paranoid_checks = true;
     rocks.skip_stats_update_on_db_open = true;
 
-    rocks.info_log_level = rocksdb::WARN_LEVEL;
-    rocks.keep_log_file_num = 2;
-    rocks.max_log_file_size = kInfoLogBytesMax;
+    rocks.info_log = std::make_shared<NoInfoLog>();
     rocks.stats_dump_period_sec = 0;
     rocks.stats_persist_period_sec = 0;
     return rocks;

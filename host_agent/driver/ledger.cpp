@@ -64,6 +64,7 @@ asio::awaitable<void> Ledger::run() {
             failure_ = position.error();
             logger_.error("journal_failed", {{"reason", failure_->message}});
             progressed_.notify_all();
+            if (on_failure_) on_failure_(*failure_);
             break;
         }
         durable_ = last;

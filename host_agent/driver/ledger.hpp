@@ -16,9 +16,11 @@
 #include "longhaul/port/journal.hpp"
 #include "longhaul/wire/host_messages.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace longhaul::host_agent {
@@ -35,6 +37,9 @@ public:
 
     Ledger(boost::asio::any_io_executor executor, const port::Clock& clock, Logger logger,
            const CoreLimits& limits, std::uint32_t compact_records);
+
+    // Called once when the journal fails, for the program to stop (I12). Before run().
+    void on_failure(std::function<void(const Error&)> handler) { on_failure_ = std::move(handler); }
 
     // Reads `journal` back, begins a new epoch and stages it. Blocks; before run(). `journal`
     // outlives the Ledger's use.
@@ -90,6 +95,7 @@ private:
     Ticket staged_ = 0;
     Ticket durable_ = 0;
     std::optional<Error> failure_;
+    std::function<void(const Error&)> on_failure_{};
     bool stopping_ = false;
     std::uint64_t since_snapshot_ = 0;
     std::uint64_t snapshot_size_ = 0;

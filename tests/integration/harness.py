@@ -112,6 +112,7 @@ class Dev:
         self.log = os.path.join(self.base, 'dev.log')
         self.mark = 'mark-' + uuid.uuid4().hex
         self.arguments = list(arguments)
+        self.environment = {}  # beside that of the tests
         self.port = 0  # the next start picks free ones
         self.process = None
         self.public = self.internal = self.admin = None
@@ -127,7 +128,8 @@ class Dev:
             self.process = subprocess.Popen(
                 [binary(), 'dev', '--data-dir', self.data, '--port', str(self.port),
                  *self.arguments],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.base,
+                env={**os.environ, **self.environment})
 
     def start(self, timeout=30.0):
         self.launch()

@@ -1,7 +1,7 @@
 // The Journal in files: one write and one fdatasync per batch, into space that was zeroed before.
 //
-// Runs on one executor; not thread-safe. It blocks in append() for the length of a sync, or, with
-// commit_inline off, waits for a thread of Workers.
+// Runs on one executor; not thread-safe. While syncs are short it blocks in append() for the length
+// of one; while they are long it waits for a thread of Workers, so that its executor serves others.
 //   (1) append() answers only when its batch is durable; batches form a chain by their checksums.
 //   (2) After a failed write or sync nothing is acknowledged any more (I12): open the journal anew.
 //   (3) A bad batch is a torn tail only if no later header lies behind it; it is cut and reported.
@@ -33,9 +33,11 @@ struct FileJournalOptions {
     std::uint64_t batch_bytes_max = 32ULL << 20;      // all records of one append, with their sizes
     Duration seal_after = std::chrono::milliseconds{20};
     Duration prepare_retry = std::chrono::seconds{1};  // after a failed preparation
-    bool commit_inline =
-        true;                // on the caller's thread: a sync costs less than two hops to another
-    std::uint64_t salt = 0;  // unpredictable bits, from port::Random
+    // While commits take less than this, on the mean, they are done on the caller's thread: a short
+    // sync costs less than two hops to another thread.
+    Duration commit_inline_below = std::chrono::milliseconds{2};
+    port::Workers* committer = nullptr;  // for the others; null: the workers of open()
+    std::uint64_t salt = 0;              // unpredictable bits, from port::Random
 };
 
 class FileJournal final : public port::Journal {
@@ -68,6 +70,8 @@ public:
     [[nodiscard]] port::Position first() const { return segments_.front().first; }
     [[nodiscard]] port::Position last() const { return durable_; }
     [[nodiscard]] std::size_t segment_count() const { return segments_.size(); }
+    // Why nothing is acknowledged any more; also known when a seal failed, before any append asks.
+    [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
     // Why the last preparation in the background failed (such as disk-full), until one succeeds.
     [[nodiscard]] const std::optional<Error>& preparation_error() const { return prepare_error_; }
 
@@ -85,6 +89,7 @@ private:
     [[nodiscard]] Result<void> check_limits(const std::vector<std::string>& records) const;
     [[nodiscard]] Commit plan(const std::vector<std::string>& records);
     [[nodiscard]] Result<void> write(Commit& commit);
+    void observe_commit(Duration took);
     void apply(Commit& commit);
     boost::asio::awaitable<Result<void>> commit_records(std::vector<std::string> records);
 
@@ -96,7 +101,7 @@ private:
 
     // Constant after construction.
     port::Clock& clock_;
-    port::Workers& workers_;
+    port::Workers& workers_;  // for preparations
     const FileJournalOptions options_;
 
     SegmentStore store_;
@@ -117,6 +122,7 @@ private:
     // A commit (of an append or of a seal) is being written.
     bool busy_ = false;
     bool appending_ = false;
+    Duration mean_commit_{};  // exponential, of recent ones
     std::optional<Error> failure_;
     std::vector<std::byte> buffer_;  // reused: what a commit writes
 

@@ -32,7 +32,10 @@ struct ServerLimits {
     Duration header_timeout = std::chrono::seconds(10);  // first byte to the end of the header
     Duration idle_timeout = std::chrono::seconds(75);    // between requests
     Duration body_timeout = std::chrono::seconds(30);    // of one read of the body
-    Duration write_timeout = std::chrono::seconds(30);   // of one write: a slow reader is cut
+    // Bytes a second, on the average of the time waited for a body once that is longer than
+    // body_timeout; 0 = any. A client that sends a byte now and then holds no connection for ever.
+    std::uint32_t body_rate_min = 0;
+    Duration write_timeout = std::chrono::seconds(30);  // of one write: a slow reader is cut
 };
 
 struct ServerOptions {

@@ -24,6 +24,8 @@ public:
 
     void flush() { REQUIRE(view_->flush().has_value()); }
 
+    void fail_writes(Error error) { memory_.fail_writes(std::move(error)); }
+
     // Close after a flush, and open again.
     void restart() {
         flush();
@@ -43,9 +45,8 @@ private:
         gateway::RocksViewOptions rocks;
         rocks.view = options_;
         rocks.flush_at_close = false;
-        auto opened = kind_ == ViewKind::memory
-                          ? gateway::MemoryView::open(memory_, options_)
-                          : gateway::RocksView::open(folder_ / "view", rocks);
+        auto opened = kind_ == ViewKind::memory ? gateway::MemoryView::open(memory_, options_)
+                                                : gateway::RocksView::open(folder_ / "view", rocks);
         if (!opened) FAIL(opened.error().message);
         view_ = std::move(*opened);
     }

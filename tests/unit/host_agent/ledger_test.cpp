@@ -143,6 +143,48 @@ TEST_CASE("after a failed sync nothing is durable any more") {
     CHECK(life.ledger.failed());
 }
 
+TEST_CASE("any append of the host's journal may fail: what was durable is there in the next life") {
+    for (const bool keeps : {false, true}) {
+        bool struck = true;
+        int nth = 1;
+        for (; struck; ++nth) {
+            journal::MemoryJournal journal;
+            int durable_lives = 0;
+            int durable_ends = 0;
+            std::string reason;
+            {
+                Life life(journal);
+                life.ledger.on_failure([&](const Error& error) { reason = error.message; });
+                REQUIRE(life.durable());
+                int appends = 0;
+                const auto step = [&](bool ends, int number) {
+                    if (++appends == nth)
+                        journal.fail_next(make_error(Errc::io_failed, "EIO"), keeps);
+                    if (ends)
+                        life.end(key(number));
+                    else
+                        life.live(key(number));
+                    return life.durable().has_value();
+                };
+                for (int number = 1; number <= 8 && reason.empty(); ++number) {
+                    if (step(false, number)) durable_lives = number;
+                    if (reason.empty() && step(true, number)) durable_ends = number;
+                }
+                struck = !reason.empty();
+                CHECK(life.ledger.failed() == struck);
+            }
+            Life next(journal);
+            REQUIRE(next.durable());
+            for (int number = 1; number <= durable_lives; ++number)
+                REQUIRE(next.ledger.core().run(key(number)) != nullptr);
+            for (int number = 1; number <= durable_ends; ++number)
+                REQUIRE(next.ledger.core().run(key(number))->state == RunState::ended);
+            next.ledger.core().check_invariants();
+        }
+        CHECK(nth > 16);
+    }
+}
+
 TEST_CASE("a damaged record stops the start and is named") {
     journal::MemoryJournal journal;
     test::FakeClock clock;

@@ -47,7 +47,7 @@ void with_each_journal(const std::function<void(Subject&)>& promise) {
         system::PosixDisk disk;
         system::ThreadWorkers workers{2};
         fixture.options.folder = folder / "journal";
-        fixture.options.commit_inline = false;
+        fixture.options.commit_inline_below = Duration::zero();
         with_file_journal(fixture, disk, workers, promise);
     }
     SECTION("MemoryJournal") {

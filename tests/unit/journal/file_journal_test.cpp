@@ -119,7 +119,7 @@ TEST_CASE("a sealing journal on threads and appends do not meet") {
     system::ThreadWorkers workers{2};
     JournalFixture fixture;
     fixture.options.folder = folder.path();
-    fixture.options.commit_inline = false;
+    fixture.options.commit_inline_below = Duration::zero();
     fixture.options.seal_after = Duration{0};
     const auto journal = FileJournal::open(disk, fixture.clock, workers, fixture.options).value();
     bool ended = false;

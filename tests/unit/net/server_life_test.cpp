@@ -115,6 +115,22 @@ Task<void> slow_clients(ServerFixture& fixture) {
     CHECK(nothing.empty());
 }
 
+// A byte every 20 s is never silent for 30 s, and all the same no upload.
+Task<void> trickle(ServerFixture& fixture) {
+    RawClient client(fixture.executor());
+    co_await client.connect(fixture.server.address());
+    co_await client.send("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\r\nx");
+    for (int i = 0; i < 3; ++i) {
+        boost::asio::steady_timer timer(fixture.executor(), std::chrono::milliseconds(30));
+        co_await timer.async_wait(boost::asio::use_awaitable);
+        fixture.clock.advance(std::chrono::seconds(20));
+        co_await client.send("y");
+    }
+    const auto answer = co_await client.read_to_end();
+    CHECK(has(answer, "body-timeout"));
+    CHECK(has(answer, "less than 512 bytes a second"));
+}
+
 Task<void> leaving(ServerFixture& fixture, Holder& holder) {
     auto& waiting = *holder.waiting;
     RawClient leaves(fixture.executor());
@@ -279,6 +295,15 @@ TEST_CASE("slow headers, stalled bodies and idle connections end in time") {
     routes.push_back(echo_route());
     ServerFixture fixture(std::move(routes), {}, false);
     fixture.run(slow_clients(fixture));
+}
+
+TEST_CASE("a body that trickles in is cut, though it is never silent for long") {
+    ServerOptions options;
+    options.limits.body_rate_min = 512;
+    std::vector<Route> routes;
+    routes.push_back(echo_route());
+    ServerFixture fixture(std::move(routes), options, false);
+    fixture.run(trickle(fixture));
 }
 
 TEST_CASE("a client that leaves, or closes its half, ends its handler") {

@@ -161,10 +161,13 @@ TEST_CASE("what ignores SIGTERM, double-forks and holds its pipes is gone after 
 
 TEST_CASE("a cancel lets the function end in its grace") {
     AgentBed bed;
-    // Ready only with its child: a child that has the signal before it executes inherits the trap
+    // Ready only once its child executes: a child that has the signal before that inherits the trap
     // and loses the signal.
-    REQUIRE(bed.load_shell("trap 'echo bye >&2; exit 0' TERM; sleep 100 & echo ready >&2; wait")
-                .status == 200);
+    REQUIRE(
+        bed.load_shell("trap 'echo bye >&2; exit 0' TERM; sleep 100 & "
+                       "until read -r name < /proc/$!/comm && [ \"$name\" = sleep ]; do :; done; "
+                       "echo ready >&2; wait")
+            .status == 200);
     REQUIRE(bed.assign("a").status == 200);
     REQUIRE(bed.start("a").status == 202);
     bed.wait_log("a", "ready");

@@ -62,12 +62,15 @@ asio::awaitable<Result<void>> FileJournal::commit_records(std::vector<std::strin
     busy_ = true;
     Commit commit = plan(records);
     Result<void> written;
-    if (options_.commit_inline) {
+    const TimePoint begun = clock_.now();
+    if (mean_commit_ < options_.commit_inline_below) {
         written = write(commit);
     } else {
+        port::Workers& committer = options_.committer != nullptr ? *options_.committer : workers_;
         std::function<void()> job = [this, &commit, &written] { written = write(commit); };
-        co_await workers_.run(std::move(job));
+        co_await committer.run(std::move(job));
     }
+    observe_commit(clock_.now() - begun);
     busy_ = false;
     if (written) {
         apply(commit);
@@ -81,6 +84,11 @@ asio::awaitable<Result<void>> FileJournal::commit_records(std::vector<std::strin
         run_wakeup_->notify();
     }
     co_return written;
+}
+
+void FileJournal::observe_commit(Duration took) {
+    constexpr int kWeight = 8;  // one slow sync among fast ones is no slow disk
+    mean_commit_ += (took - mean_commit_) / kWeight;
 }
 
 Result<void> FileJournal::check_limits(const std::vector<std::string>& records) const {

@@ -133,7 +133,8 @@ std::optional<HeadRefusal> Connection::parse_head(std::size_t size) {
     request_.remote = remote_;
     request_.content_length.reset();
     if (facts_.body != BodyKind::chunked) request_.content_length = facts_.length;
-    body_.reset(facts_, BodyLimits{0, server_.options.limits.body_timeout});
+    body_.reset(facts_, BodyLimits{0, server_.options.limits.body_timeout,
+                                   server_.options.limits.body_rate_min});
     request_.body = &body_;
     facts_.host = {};  // the block goes
     return read_target(head_.target);

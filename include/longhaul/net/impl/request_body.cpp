@@ -19,6 +19,7 @@ void RequestBody::reset(const HeadFacts& facts, BodyLimits limits) {
     facts_ = facts;
     limits_ = limits;
     received_ = 0;
+    waited_ = {};
     using Extras = ChunkDecoder::Extras;
     decoder_ = ChunkDecoder{trailers_ != nullptr ? Extras::keep_trailers : Extras::refuse};
     continue_pending_ = facts.expects_continue;
@@ -29,19 +30,31 @@ void RequestBody::reset(const HeadFacts& facts, BodyLimits limits) {
 boost::asio::awaitable<Result<std::string>> RequestBody::read() {
     if (failure_) co_return *failure_;
     if (finished_) co_return std::string();
-    channel_.arm(clock_.now() + limits_.read_timeout);
+    const TimePoint begun = clock_.now();
+    channel_.arm(begun + limits_.read_timeout);
     if (continue_pending_) {
         auto sent = co_await send_continue();
         if (!sent) co_return sent.error();
     }
-    if (facts_.body == BodyKind::length) {
-        auto piece = co_await read_length();
-        channel_.disarm();
-        co_return piece;
-    }
-    auto piece = co_await read_chunked();
+    Result<std::string> piece{std::string()};
+    if (facts_.body == BodyKind::length)
+        piece = co_await read_length();
+    else
+        piece = co_await read_chunked();
     channel_.disarm();
+    waited_ += clock_.now() - begun;
+    if (piece && !finished_ && too_slow())
+        co_return fail(make_error(
+            Errc::invalid_argument,
+            "the body came with less than " + std::to_string(limits_.rate_min) + " bytes a second",
+            "body-timeout"));
     co_return piece;
+}
+
+bool RequestBody::too_slow() const {
+    if (waited_ <= limits_.read_timeout) return false;
+    const double seconds = std::chrono::duration<double>(waited_).count();
+    return static_cast<double>(received_) < limits_.rate_min * seconds;
 }
 
 boost::asio::awaitable<Result<void>> RequestBody::send_continue() {

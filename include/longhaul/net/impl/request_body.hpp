@@ -17,6 +17,7 @@ namespace longhaul::net {
 struct BodyLimits {
     std::uint64_t bytes_max = 0;
     Duration read_timeout{};
+    std::uint32_t rate_min = 0;  // bytes a second; 0 = any
 };
 
 class RequestBody final : public port::ByteSource {
@@ -38,6 +39,7 @@ public:
     boost::asio::awaitable<bool> skip();
 
 private:
+    [[nodiscard]] bool too_slow() const;
     boost::asio::awaitable<Result<std::string>> read_length();
     boost::asio::awaitable<Result<std::string>> read_chunked();
     boost::asio::awaitable<Result<void>> send_continue();
@@ -53,6 +55,7 @@ private:
     HeadFacts facts_{};
     BodyLimits limits_{};
     std::uint64_t received_ = 0;
+    Duration waited_{};  // for the client: what the handler does meanwhile is not its fault
     ChunkDecoder decoder_{ChunkDecoder::Extras::refuse};
     bool continue_pending_ = false;
     bool finished_ = true;
