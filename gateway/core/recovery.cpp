@@ -74,6 +74,7 @@ void Scheduler::replayed(const Record& record) {
 void Scheduler::begin(TimePoint now, Outcome& out) {
     LH_ASSERT(!begun_);
     last_now_ = now;
+    fair_.set_tenant_max(run_limits_.tenant_max);
     ++owner_term_;
     out.records.push_back(OwnerTermRecord{0, owner_term_});
 
