@@ -45,11 +45,11 @@ def build_folder():
     return os.path.dirname(os.path.dirname(os.path.abspath(harness.binary())))
 
 
-def build():
-    done = subprocess.run(['ninja', '-C', build_folder(), 'bench/load', 'bench/bare202'],
+def build(*programs):
+    done = subprocess.run(['ninja', '-C', build_folder(), *programs],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f'bench: the load programs do not build:\n{done.stdout[-3000:]}')
+        sys.exit(f'bench: its programs do not build:\n{done.stdout[-3000:]}')
 
 
 def load(*arguments):
@@ -156,7 +156,7 @@ def main():
     parser.add_argument('--json', metavar='FILE', help='write the rows there too')
     arguments = parser.parse_args()
     part = 10 if arguments.quick else 1
-    build()
+    build('bench/load', 'bench/bare202')
     table = Table()
     print(f'longhaul bench, {os.cpu_count()} CPUs, p50 unless said otherwise')
     ready(table, 3 if arguments.quick else 7)

@@ -132,12 +132,14 @@ void read_http(Reading& reading, const std::string& mode) {
 
 void read_limits(Reading& reading) {
     reading.integer("max_running", 1, 100'000, "attempts at once");
+    reading.integer("key_max_running", 0, 100'000, "attempts at once of a concurrency key");
     reading.integer("max_queued", 1, 10'000'000, "invocations");
     reading.integer("memory_mb", 1, 1'048'576, "MiB");
     reading.integer("cpu_millis", 1, 1'024'000, "thousandths of a CPU");
     for (const auto name : {"timeout", "load_timeout", "queue_ttl", "cancel_grace", "timeout_grace",
                             "kill_grace", "keep_alive"})
         reading.duration(name);
+    reading.bytes("max_queued_bytes");
     reading.bytes("body_max");
     reading.bytes("result_max");
 }

@@ -44,6 +44,11 @@ public:
         sub().add_option("--label", labels_, "k=v; may be given again")->expected(1)->take_all();
         sub().add_option("--timeout", timeout_, "Of the run, e.g. 90s; may lower the function's");
         sub().add_option("--queue-ttl", queue_ttl_, "Longest wait for the start, e.g. 1h");
+        sub()
+            .add_option("--priority", priority_, "0 (most urgent) … 7; the usual is 3")
+            ->check(CLI::Range(0, 7));
+        sub().add_option("--concurrency-key", concurrency_key_,
+                         "Runs of one key do not overlap (function: key_max_running)");
         sub().add_option("--deadline", deadline_, "Time (RFC 3339) or span by which it has ended");
     }
 
@@ -92,6 +97,8 @@ private:
         request.timeout = timeout_;
         request.queue_ttl = queue_ttl_;
         request.deadline = deadline_;
+        request.priority = priority_;
+        request.concurrency_key = concurrency_key_;
         return request;
     }
 
@@ -126,7 +133,7 @@ private:
     }
 
     std::string function_, stdin_, data_, file_, content_type_, key_, id_, timeout_, queue_ttl_,
-        deadline_;
+        deadline_, priority_, concurrency_key_;
     std::vector<std::string> labels_;
     bool wait_ = false;
     bool logs_ = false;

@@ -10,6 +10,7 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("limits.global_max", scheduler.run.global_max, 1, 10'000'000, "attempts");
     reader.integer("limits.tenant_max", scheduler.run.tenant_max, 0, 10'000'000, "attempts");
     reader.integer("limits.queued_max", scheduler.queued_max, 1, 100'000'000, "invocations");
+    reader.bytes("limits.queued_bytes_max", scheduler.queued_bytes_max, 1u << 20, 1ull << 50);
     reader.integer("limits.functions_max", scheduler.functions_max, 1, 10'000'000, "functions");
     reader.integer("limits.route_tries_max", scheduler.route_tries_max, 1, 1'000, "tries");
     reader.bytes("limits.package_max", config.limits.package_max, 1024, 1ull << 40);

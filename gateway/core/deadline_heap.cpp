@@ -1,55 +1,76 @@
 #include "gateway/core/deadline_heap.hpp"
 
 namespace longhaul::gateway {
-namespace {
 
-constexpr std::size_t kStaleMax = 64;
+// Of equal times the first by id: the same history gives the same order.
+bool DeadlineHeap::is_before(const Item& left, const Item& right) {
+    if (left.second.at != right.second.at) return left.second.at < right.second.at;
+    return left.first < right.first;
+}
 
-}  // namespace
+void DeadlineHeap::put(std::size_t place, Item& item) {
+    heap_[place] = &item;
+    item.second.place = place;
+}
+
+void DeadlineHeap::rise(std::size_t place) {
+    Item& item = *heap_[place];
+    while (place > 0) {
+        const std::size_t above = (place - 1) / 2;
+        if (!is_before(item, *heap_[above])) break;
+        put(place, *heap_[above]);
+        place = above;
+    }
+    put(place, item);
+}
+
+void DeadlineHeap::sink(std::size_t place) {
+    Item& item = *heap_[place];
+    while (true) {
+        std::size_t below = 2 * place + 1;
+        if (below >= heap_.size()) break;
+        if (below + 1 < heap_.size() && is_before(*heap_[below + 1], *heap_[below])) ++below;
+        if (!is_before(*heap_[below], item)) break;
+        put(place, *heap_[below]);
+        place = below;
+    }
+    put(place, item);
+}
 
 void DeadlineHeap::set(const InvocationId& id, TimePoint at) {
-    auto [place, is_new] = armed_.try_emplace(id, at);
-    if (!is_new) {
-        if (place->second == at) return;
-        place->second = at;
+    const auto [armed, is_new] = armed_.try_emplace(id);
+    armed->second.at = at;
+    if (is_new) {
+        heap_.push_back(nullptr);
+        put(heap_.size() - 1, *armed);
     }
-    // Deadlines lie a day ahead, most invocations end within minutes: what is stale goes in time.
-    if (heap_.size() > 2 * armed_.size() + kStaleMax)
-        rebuild();
-    else
-        heap_.emplace(at, id);
+    rise(armed->second.place);
+    sink(armed->second.place);
 }
 
-void DeadlineHeap::rebuild() {
-    std::vector<Item> items;
-    items.reserve(armed_.size());
-    for (const auto& [id, at] : armed_) items.emplace_back(at, id);
-    heap_ = std::priority_queue<Item, std::vector<Item>, std::greater<>>(std::greater<>{},
-                                                                         std::move(items));
-}
-
-void DeadlineHeap::clear(const InvocationId& id) { armed_.erase(id); }
-
-void DeadlineHeap::drop_stale() {
-    while (!heap_.empty()) {
-        const auto place = armed_.find(heap_.top().second);
-        if (place != armed_.end() && place->second == heap_.top().first) return;
-        heap_.pop();
+void DeadlineHeap::clear(const InvocationId& id) {
+    const auto armed = armed_.find(id);
+    if (armed == armed_.end()) return;
+    const std::size_t place = armed->second.place;
+    Item& last = *heap_.back();
+    heap_.pop_back();
+    if (place < heap_.size()) {
+        put(place, last);
+        rise(place);
+        sink(last.second.place);
     }
+    armed_.erase(armed);
 }
 
-std::optional<TimePoint> DeadlineHeap::next() {
-    drop_stale();
+std::optional<TimePoint> DeadlineHeap::next() const {
     if (heap_.empty()) return std::nullopt;
-    return heap_.top().first;
+    return heap_.front()->second.at;
 }
 
 std::optional<InvocationId> DeadlineHeap::pop_due(TimePoint now) {
-    drop_stale();
-    if (heap_.empty() || heap_.top().first > now) return std::nullopt;
-    InvocationId id = heap_.top().second;
-    heap_.pop();
-    armed_.erase(id);
+    if (heap_.empty() || heap_.front()->second.at > now) return std::nullopt;
+    InvocationId id = heap_.front()->first;
+    clear(id);
     return id;
 }
 

@@ -1,15 +1,14 @@
 // Which invocation is due next. One time per invocation; setting it again replaces it.
 //
-// Lazy: a replaced time stays in the heap until it comes up and is skipped then, so that arming is
-// O(log n) and needs no handle.
+// A binary heap in which each knows its place: O(log n) to arm, to move and to clear, and nothing
+// that was replaced is left behind.
 #pragma once
 
 #include "longhaul/base/id.hpp"
 #include "longhaul/base/time.hpp"
 
-#include <functional>
+#include <cstddef>
 #include <optional>
-#include <queue>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -18,11 +17,15 @@ namespace longhaul::gateway {
 
 class DeadlineHeap {
 public:
+    DeadlineHeap() = default;
+    DeadlineHeap(const DeadlineHeap&) = delete;  // the heap points into armed_
+    DeadlineHeap& operator=(const DeadlineHeap&) = delete;
+
     void set(const InvocationId& id, TimePoint at);
     void clear(const InvocationId& id);
 
     // The earliest time, or nothing.
-    [[nodiscard]] std::optional<TimePoint> next();
+    [[nodiscard]] std::optional<TimePoint> next() const;
 
     // Removes and returns one that is due at `now`, or nothing.
     [[nodiscard]] std::optional<InvocationId> pop_due(TimePoint now);
@@ -30,12 +33,18 @@ public:
     [[nodiscard]] std::size_t size() const { return armed_.size(); }
 
 private:
-    using Item = std::pair<TimePoint, InvocationId>;
-    void drop_stale();
-    void rebuild();
+    struct Due {
+        TimePoint at{};
+        std::size_t place = 0;
+    };
+    using Item = std::pair<const InvocationId, Due>;
+    [[nodiscard]] static bool is_before(const Item& left, const Item& right);
+    void put(std::size_t place, Item& item);
+    void rise(std::size_t place);
+    void sink(std::size_t place);
 
-    std::priority_queue<Item, std::vector<Item>, std::greater<>> heap_;
-    std::unordered_map<InvocationId, TimePoint> armed_;
+    std::unordered_map<InvocationId, Due> armed_;
+    std::vector<Item*> heap_;
 };
 
 }  // namespace longhaul::gateway

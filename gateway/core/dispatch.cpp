@@ -8,20 +8,6 @@
 namespace longhaul::gateway {
 namespace {
 
-constexpr std::size_t kLookAhead = 32;  // of a line, past those that back off
-
-Error queue_full(const FunctionQueue& queue, std::uint64_t limit, const char* scope) {
-    const auto wait =
-        std::chrono::ceil<std::chrono::seconds>(queue.expected_wait(queue.waiting.size()));
-    Error error = make_error(Errc::overloaded,
-                             "the queue of the " + std::string(scope) + " holds its limit of " +
-                                 std::to_string(limit) + "; try again in " +
-                                 std::to_string(wait.count()) + " s",
-                             "queue-full");
-    error.limit = limit;
-    error.scope = scope;
-    error.retry_after_s = static_cast<std::uint32_t>(std::min<std::int64_t>(wait.count(), 3600));
-    return error;
 }
 
 TimePoint default_deadline(const FunctionSpec& function, const Invocation& invocation) {
@@ -59,7 +45,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     // I2: the key, or the chosen id, decides before anything else.
     if (const auto known = known_submit(request)) return *known;
 
-    if (auto room = has_room(queue); !room) return room.error();
+    if (auto room = has_room(now, queue, request.body.size); !room) return room.error();
     if (request.options.deadline && *request.options.deadline <= now)
         return make_error(Errc::invalid_argument, "Invocation-Deadline is in the past",
                           "invalid-header");
@@ -68,14 +54,16 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     entry.invocation = make_invocation(now, std::move(request), queue.current);
     const InvocationId id = entry.invocation.id;
     entry.ticket = next_ticket_++;
+    last_now_ = now;
     Route route;
-    if (!holding_ && queue.waiting.empty() && limit_reached(queue) == WaitReason::none) {
+    if (may_start_at_once(queue, entry.invocation)) {
         route = leased_route(now, entry.invocation.tenant, *queue.current);
         if (!route.host) route.host = hosts_.choose(now, entry.invocation.tenant, *queue.current);
         if (route.host) {
             entry.invocation.attempts.push_back(new_attempt(now, entry.invocation, route));
             entry.invocation.state = State::dispatching;
             entry.invocation.phase = Phase::acquiring_route;
+            fair_.charge_newcomer(queue, {queue.current->memory_mb, queue.current->cpu_millis});
         }
     }
     const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));
@@ -85,32 +73,8 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     place(now, placed);
     out.records.push_back(AcceptedRecord{placed.invocation});
     if (route.host) start(placed, out, route.lease);
-    // Those before it may only be backing off.
-    if (!route.host && retry_at_) {
-        last_now_ = now;
-        grant(now, out);
-    }
+    if (!route.host) grant(now, out);
     return SubmitAnswer{id, false};
-}
-
-Result<void> Scheduler::has_room(const FunctionQueue& queue) const {
-    if (queue.waiting.size() >= queue.current->max_queued)
-        return queue_full(queue, queue.current->max_queued, "function");
-    if (waiting_ >= limits_.queued_max) return queue_full(queue, limits_.queued_max, "gateway");
-    return {};
-}
-
-WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
-    if (queue.paused) return WaitReason::paused;
-    if (queue.current && queue.running >= queue.current->max_running)
-        return WaitReason::function_limit;
-    if (run_limits_.tenant_max > 0) {
-        const auto tenant = running_by_tenant_.find(queue.tenant);
-        if (tenant != running_by_tenant_.end() && tenant->second >= run_limits_.tenant_max)
-            return WaitReason::tenant_limit;
-    }
-    if (running_ >= run_limits_.global_max) return WaitReason::global_limit;
-    return WaitReason::none;
 }
 
 // No question has to be asked there. What its host said since it gave the lease may have made that
@@ -140,68 +104,6 @@ Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, cons
     else
         hosts_.use_idle(host.news.host, invocation.tenant, *invocation.function);
     return attempt;
-}
-
-// The first in line for whom there is a host. Those that were refused a moment ago, and so wait for
-// one to be tried again, let others pass meanwhile.
-std::pair<Scheduler::Entry*, Scheduler::Route> Scheduler::next_of(TimePoint now,
-                                                                  FunctionQueue& queue,
-                                                                  Unmet& unmet) {
-    std::size_t looked_at = 0;
-    for (const auto& [ticket, id] : queue.waiting) {
-        if (++looked_at > kLookAhead) break;
-        Entry* entry = find_entry(id);
-        LH_ASSERT(entry != nullptr);
-        const FunctionSpec& function = *entry->invocation.function;
-        Route route = leased_route(now, entry->invocation.tenant, function);
-        if (route.host) return {entry, std::move(route)};
-        const std::pair demand{function.memory_mb, function.cpu_millis};
-        const bool is_hopeless = std::ranges::any_of(unmet, [&](const auto& known) {
-            return known.first <= demand.first && known.second <= demand.second;
-        });
-        if (is_hopeless) break;
-        route.host = hosts_.choose(now, entry->invocation.tenant, function, entry->avoided);
-        if (route.host) return {entry, std::move(route)};
-        bool avoids = false;
-        for (const auto& [avoided, until] : entry->avoided) {
-            if (until <= now) continue;
-            avoids = true;
-            retry_at_ = std::min(retry_at_.value_or(until), until);
-        }
-        if (avoids) continue;
-        unmet.push_back(demand);
-        break;
-    }
-    return {nullptr, Route{}};
-}
-
-// Grants slots, one function after another, until limits or hosts say stop.
-void Scheduler::grant(TimePoint now, Outcome& out) {
-    retry_at_.reset();
-    if (!begun_ || holding_ || waiting_ == 0 || functions_.empty()) return;
-    Unmet unmet;
-    std::size_t without_progress = 0;
-    while (waiting_ > 0 && without_progress < functions_.size()) {
-        if (next_turn_ == functions_.end()) next_turn_ = functions_.begin();
-        FunctionQueue& queue = next_turn_->second;
-        ++next_turn_;
-        ++without_progress;
-        if (queue.waiting.empty() || limit_reached(queue) != WaitReason::none) continue;
-        const auto [entry, route] = next_of(now, queue, unmet);
-        if (!entry) continue;
-        const auto next = transition(entry->invocation.state, Trigger::slot_granted, {});
-        LH_ASSERT(next.has_value());
-        DispatchingRecord record;
-        record.change = change(*entry, now, *next);
-        record.attempt = new_attempt(now, entry->invocation, route);
-        record.route_tries = entry->invocation.route_tries;
-        entry->version = 0;
-        entry->rank = 0;
-        entry->take_is_answered = false;
-        commit(*entry, std::move(record), out);
-        start(*entry, out, route.lease);
-        without_progress = 0;
-    }
 }
 
 void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease) const {
@@ -331,7 +233,7 @@ Result<void> Scheduler::delete_function(TimePoint now, const TenantName& tenant,
                           "the function has " + std::to_string(found->second.live) +
                               " live invocations; cancel them or wait for them",
                           "function-busy");
-    if (next_turn_ == found) ++next_turn_;
+    fair_.quit(found->second);
     functions_.erase(found);
     out.records.push_back(FunctionDeletedRecord{tenant, name, now});
     return {};
@@ -346,6 +248,7 @@ Result<void> Scheduler::pause(TimePoint now, const TenantName& tenant, const Fun
                           "unknown-function");
     if (found->second.paused == paused) return {};
     found->second.paused = paused;
+    set_limits(found->second);
     out.records.push_back(QueuePausedRecord{tenant, name, paused});
     grant(now, out);
     return {};

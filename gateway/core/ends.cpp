@@ -175,7 +175,7 @@ void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outc
     fetch.host_address = host_address(report.host, entry.invocation.current()->host_address);
     fetch.expected = remote;
     fetch.result_max = entry.invocation.function->result_max;
-    entry.ended = std::move(report);
+    entry.ended = std::make_unique<AttemptReport>(std::move(report));
     out.effects.push_back(std::move(fetch));
 }
 
@@ -193,6 +193,10 @@ void Scheduler::take_lease(TimePoint now, const Entry& entry, const AttemptRepor
     lease.until = now + report.lease->left - limits_.lease_margin;
     leases_.offer(now, LeaseKey{entry.invocation.tenant, function.name, function.version},
                   std::move(lease));
+    // Where no host has room for a take, there may still be this way.
+    fair_.open([&](const Demand& demand) {
+        return demand == Demand{function.memory_mb, function.cpu_millis};
+    });
 }
 
 void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumber attempt,

@@ -11,7 +11,6 @@ Scheduler::Scheduler(const SchedulerLimits& limits, std::uint64_t token_seed)
     : limits_(limits),
       run_limits_(limits.run),
       token_state_(token_seed),
-      next_turn_(functions_.end()),
       hosts_(limits.hosts),
       leases_(limits.leases_max) {}
 
@@ -35,6 +34,8 @@ FunctionQueue& Scheduler::queue_of(const Invocation& invocation) {
     if (is_new) {
         found->second.tenant = key.first;
         found->second.name = key.second;
+        fair_.join(found->second, key.first);
+        set_limits(found->second);
     }
     return found->second;
 }
@@ -47,28 +48,30 @@ Change Scheduler::change(const Entry& entry, TimePoint now, State state) const {
 void Scheduler::commit(Entry& entry, Record record, Outcome& out) {
     const Change* what = change_of(record);
     LH_ASSERT(what != nullptr);
-    leave(entry);
+    // The slot of an attempt that goes on is not given back in between.
+    const bool keeps_slot = holds_slot(entry.invocation.state) && holds_slot(what->state);
+    if (!keeps_slot) leave(entry);
     const bool applied = longhaul::apply(record, entry.invocation);
     LH_ASSERT(applied);
     // Not what->at: a host reports starts of long ago, and places count time from now.
-    place(last_now_, entry);
+    if (keeps_slot)
+        arm(entry);
+    else
+        place(last_now_, entry);
     out.records.push_back(std::move(record));
 }
 
-void Scheduler::leave(const Entry& entry) {
+void Scheduler::leave(Entry& entry) {
     const Invocation& invocation = entry.invocation;
     LH_ASSERT(!is_terminal(invocation.state));
     FunctionQueue& queue = queue_of(invocation);
     if (invocation.state == State::queued) {
-        queue.waiting.erase(entry.ticket);
-        --waiting_;
+        dequeue(entry);
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.release(attempt.host, invocation.id, attempt.number, *invocation.function);
-        --queue.running;
+        fair_.release(queue, invocation.options.concurrency_key);
         --running_;
-        const auto tenant = running_by_tenant_.find(invocation.tenant);
-        if (--tenant->second == 0) running_by_tenant_.erase(tenant);
     }
     --queue.live;
     --live_;
@@ -85,15 +88,13 @@ void Scheduler::place(TimePoint now, Entry& entry) {
     ++live_;
     if (invocation.state == State::queued) {
         if (entry.ticket == 0) entry.ticket = next_ticket_++;
-        queue.waiting.emplace(entry.ticket, invocation.id);
-        ++waiting_;
+        enqueue(entry);
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.assign(now, attempt.host, attempt.host_address, invocation.id, attempt.number,
                       *invocation.function);
-        ++queue.running;
+        fair_.hold(queue, invocation.options.concurrency_key);
         ++running_;
-        ++running_by_tenant_[invocation.tenant];
     }
     arm(entry);
 }
@@ -210,37 +211,11 @@ void Scheduler::for_each(const std::function<void(const Invocation&)>& each) con
     for (const auto& [id, entry] : entries_) each(entry.invocation);
 }
 
-WaitInfo Scheduler::wait_info(const Invocation& invocation) const {
-    WaitInfo info;
-    if (invocation.state == State::scheduled) info.reason = WaitReason::not_before;
-    if (invocation.state == State::retrying) info.reason = WaitReason::backoff;
-    if (invocation.state != State::queued) return info;
-    const auto found = entries_.find(invocation.id);
-    const auto queue = functions_.find({invocation.tenant, invocation.function->name});
-    if (found == entries_.end() || queue == functions_.end()) return info;
-    const FunctionQueue& line = queue->second;
-    info.reason = limit_reached(line);
-    if (info.reason == WaitReason::none) {
-        // A host that has room may have refused this one a moment ago.
-        const bool has_room =
-            hosts_.choose(last_now_, invocation.tenant, *invocation.function) != nullptr;
-        const bool avoids = std::ranges::any_of(
-            found->second.avoided, [&](const auto& item) { return item.second > last_now_; });
-        if (!has_room) info.reason = WaitReason::no_capacity;
-        if (has_room && avoids) info.reason = WaitReason::backoff;
-    }
-    if (!line.waiting.empty()) {
-        info.position = found->second.ticket - line.waiting.begin()->first + 1;
-        if (info.reason == WaitReason::function_limit && line.mean_run.count() > 0)
-            info.eta = line.expected_wait(*info.position);
-    }
-    return info;
-}
-
 void Scheduler::check_invariants() const {
     std::size_t live = 0;
     std::size_t running = 0;
     std::size_t waiting = 0;
+    std::size_t apart = 0;
     for (const auto& [id, entry] : entries_) {
         const Invocation& invocation = entry.invocation;
         LH_ASSERT(invocation.id == id);
@@ -250,9 +225,11 @@ void Scheduler::check_invariants() const {
         LH_ASSERT(unended == (holds_slot(invocation.state) ? 1U : 0U));
         if (is_terminal(invocation.state)) continue;
         ++live;
-        const FunctionQueue& queue = functions_.at({invocation.tenant, invocation.function->name});
-        LH_ASSERT(queue.waiting.contains(entry.ticket) == (invocation.state == State::queued));
-        if (invocation.state == State::queued) ++waiting;
+        const bool waits = invocation.state == State::queued;
+        LH_ASSERT((entry.line != nullptr || entry.backs_off_until.has_value()) == waits);
+        LH_ASSERT(entry.line == nullptr || !entry.backs_off_until);
+        if (entry.backs_off_until) ++apart;
+        if (waits) ++waiting;
         if (!holds_slot(invocation.state)) continue;
         ++running;
         const Host* host = hosts_.find(invocation.current()->host);
@@ -263,9 +240,8 @@ void Scheduler::check_invariants() const {
     LH_ASSERT(live == live_);
     LH_ASSERT(running == running_);
     LH_ASSERT(waiting == waiting_);
-    std::size_t by_tenant = 0;
-    for (const auto& [tenant, count] : running_by_tenant_) by_tenant += count;
-    LH_ASSERT(by_tenant == running_);
+    LH_ASSERT(apart == backing_off_.size());
+    check_queues();
 }
 
 }  // namespace longhaul::gateway

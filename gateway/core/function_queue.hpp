@@ -1,12 +1,12 @@
-// The waiting line and the slots of one function.
-//
-// FIFO by ticket: an invocation keeps its ticket when it is sent back, and so its place.
+// One function, as the scheduler sees it: its document, its lines, how many wait and run.
 #pragma once
 
+#include "gateway/core/drain_rate.hpp"
+#include "gateway/core/fair_queue.hpp"
 #include "longhaul/base/id.hpp"
-#include "longhaul/base/time.hpp"
 #include "longhaul/lifecycle/function_spec.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -14,23 +14,31 @@
 
 namespace longhaul::gateway {
 
-struct FunctionQueue {
-    TenantName tenant;
-    FunctionName name;
+struct FunctionQueue : FairShare {
+    TenantName tenant{};
+    FunctionName name{};
     std::shared_ptr<const FunctionSpec> current{};  // shared with invocations; null once deleted
     bool paused = false;
     TimePoint updated_at{};
 
-    std::map<std::uint64_t, InvocationId> waiting{};  // ticket -> id
-    std::uint32_t running = 0;                        // unended attempts
-    std::uint32_t live = 0;                           // invocations that have not ended
+    std::uint32_t live = 0;                                // invocations that have not ended
+    std::uint64_t queued = 0;                              // those that wait for a slot
+    std::uint64_t queued_bytes = 0;                        // of their events
+    std::array<std::uint64_t, kPriorities> by_priority{};  // of those that wait
+    // Of those that wait: no host took them, and they are in no line until it is time to ask again.
+    std::map<std::uint64_t, Waiter*> backing_off{};  // by ticket
 
-    // How long recent attempts held a slot (exponential mean), for eta and Retry-After.
+    DrainRate drain{};
+    // How long recent attempts held a slot (exponential mean).
     Duration mean_run{};
 
     void observe_run(Duration run);
-    // Until a newcomer at the end of the line would start; at least 1 s.
-    [[nodiscard]] Duration expected_wait(std::uint64_t position) const;
+    // Until `count` of those that wait have gone, as far as that can be told.
+    [[nodiscard]] std::optional<Duration> time_for(std::uint64_t count, TimePoint now) const;
+    // When one that was refused should come back: 1 s … 1 h.
+    [[nodiscard]] Duration retry_after(TimePoint now) const;
+    // Who has waited longest, or nullptr.
+    [[nodiscard]] const Waiter* oldest() const;
 };
 
 using FunctionKey = std::pair<TenantName, FunctionName>;

@@ -3,6 +3,7 @@
 #include "longhaul/base/assert.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace longhaul::gateway {
 namespace {
@@ -23,7 +24,8 @@ bool grew(const HostNews& before, const HostNews& now) {
 
 }  // namespace
 
-HostTable::Touch::Touch(HostTable& table, Host& host) : table_(table), host_(host) {
+HostTable::Touch::Touch(HostTable& table, Host& host)
+    : table_(table), host_(host), before_(room_of(host)) {
     table_.ready_.erase(&host_);
     if (host_.due) table_.by_due_.erase(&host_);
 }
@@ -33,6 +35,31 @@ HostTable::Touch::~Touch() {
     host_.due = table_.due_of(host_);
     if (is_ready(host_)) table_.ready_.insert(&host_);
     if (host_.due) table_.by_due_.insert(&host_);
+    const Room now = room_of(host_);
+    if (!is_ready(host_))
+        table_.roomier_.erase(&host_);
+    else if (now.memory_mb > before_.memory_mb || now.cpu_millis > before_.cpu_millis ||
+             now.instances > before_.instances)
+        table_.roomier_.insert(&host_);
+}
+
+HostTable::Room HostTable::room_of(const Host& host) {
+    if (!is_ready(host)) return {};
+    Room room;
+    room.memory_mb =
+        std::int64_t{host.news.memory_mb} - static_cast<std::int64_t>(host.assigned_mb);
+    room.cpu_millis = host.news.cpu_millis == 0 ? std::numeric_limits<std::int64_t>::max()
+                                                : std::int64_t{host.news.cpu_millis} -
+                                                      static_cast<std::int64_t>(host.assigned_cpu);
+    room.instances =
+        std::int64_t{host.news.instances_max} - static_cast<std::int64_t>(host.attempts.size());
+    return room;
+}
+
+std::vector<const Host*> HostTable::take_roomier() {
+    std::vector<const Host*> taken(roomier_.begin(), roomier_.end());
+    roomier_.clear();
+    return taken;
 }
 
 Host& HostTable::known_or_new(const HostId& id) {
@@ -149,10 +176,9 @@ std::uint32_t HostTable::load_of(const Host& host) {
     return load;
 }
 
-bool HostTable::fits(const Host& host, const FunctionSpec& function) {
-    if (host.assigned_mb + function.memory_mb > host.news.memory_mb) return false;
-    return host.news.cpu_millis == 0 ||
-           host.assigned_cpu + function.cpu_millis <= host.news.cpu_millis;
+bool HostTable::fits(const Host& host, std::uint32_t memory_mb, std::uint32_t cpu_millis) {
+    if (host.assigned_mb + memory_mb > host.news.memory_mb) return false;
+    return host.news.cpu_millis == 0 || host.assigned_cpu + cpu_millis <= host.news.cpu_millis;
 }
 
 const Host* HostTable::choose(TimePoint now, const TenantName& tenant, const FunctionSpec& function,
@@ -171,8 +197,9 @@ const Host* HostTable::choose(TimePoint now, const TenantName& tenant, const Fun
             return item.second > now && item.first == host->news.host;
         });
     };
-    const auto found = std::ranges::find_if(
-        ready_, [&](const Host* host) { return fits(*host, function) && !is_avoided(host); });
+    const auto found = std::ranges::find_if(ready_, [&](const Host* host) {
+        return fits(*host, function.memory_mb, function.cpu_millis) && !is_avoided(host);
+    });
     return found == ready_.end() ? nullptr : *found;
 }
 
@@ -181,7 +208,7 @@ const Host* HostTable::best_of(TimePoint now, const Named& hosts, const Function
     const Host* best = nullptr;
     for (const Host* host : hosts) {
         if (best && !ByLoad{}(host, best)) continue;
-        if (!is_ready(*host) || !fits(*host, function)) continue;
+        if (!is_ready(*host) || !fits(*host, function.memory_mb, function.cpu_millis)) continue;
         const bool is_avoided = std::ranges::any_of(avoided, [&](const auto& item) {
             return item.second > now && item.first == host->news.host;
         });
@@ -190,8 +217,8 @@ const Host* HostTable::best_of(TimePoint now, const Named& hosts, const Function
     return best;
 }
 
-bool HostTable::has_room(const Host& host, const FunctionSpec& function) {
-    return takes_work(host) && fits(host, function);
+bool HostTable::has_room(const Host& host, std::uint32_t memory_mb, std::uint32_t cpu_millis) {
+    return takes_work(host) && fits(host, memory_mb, cpu_millis);
 }
 
 void HostTable::assign(TimePoint now, const HostId& id, const std::string& address,
@@ -318,6 +345,7 @@ void HostTable::forget_silent(TimePoint now) {
         set_news(host, HostNews{.host = id});
         ready_.erase(&host);
         by_due_.erase(&host);
+        roomier_.erase(&host);
         hosts_.erase(id);
     }
 }

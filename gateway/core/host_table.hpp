@@ -98,8 +98,14 @@ public:
                                      const FunctionSpec& function,
                                      const Avoided& avoided = {}) const;
 
+    // Whether any host may be given work at all.
+    [[nodiscard]] bool has_ready() const { return !ready_.empty(); }
     // Whether a run of the function may go to this very host; whether it is full does not count.
-    [[nodiscard]] static bool has_room(const Host& host, const FunctionSpec& function);
+    [[nodiscard]] static bool has_room(const Host& host, const FunctionSpec& function) {
+        return has_room(host, function.memory_mb, function.cpu_millis);
+    }
+    [[nodiscard]] static bool has_room(const Host& host, std::uint32_t memory_mb,
+                                       std::uint32_t cpu_millis);
 
     void assign(TimePoint now, const HostId& host, const std::string& address,
                 const InvocationId& id, AttemptNumber attempt, const FunctionSpec& function);
@@ -144,6 +150,9 @@ public:
         bool room = false;  // a full host may have room again
     };
     [[nodiscard]] Due tick(TimePoint now);
+    // Hosts that have more room than when this was last asked, or room at all: only there can one
+    // go now that could not before. Good until the next call.
+    [[nodiscard]] std::vector<const Host*> take_roomier();
     // Forgets hosts that are silent for long and where nothing of ours is left.
     void forget_silent(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
@@ -153,6 +162,13 @@ public:
     void check_invariants() const;
 
 private:
+    // What a host can still take; nothing where no work may go there.
+    struct Room {
+        std::int64_t memory_mb = 0;
+        std::int64_t cpu_millis = 0;
+        std::int64_t instances = 0;
+    };
+
     // Takes a host out of the indices that order by what may change, and puts it back at the end.
     class Touch {
     public:
@@ -164,6 +180,7 @@ private:
     private:
         HostTable& table_;
         Host& host_;
+        const Room before_;
     };
     struct ByName {
         bool operator()(const Host* left, const Host* right) const {
@@ -188,7 +205,9 @@ private:
     [[nodiscard]] static bool is_ready(const Host& host);
     [[nodiscard]] static bool asks_unheard(const Host& host);
     [[nodiscard]] static std::uint32_t load_of(const Host& host);
-    [[nodiscard]] static bool fits(const Host& host, const FunctionSpec& function);
+    [[nodiscard]] static Room room_of(const Host& host);
+    [[nodiscard]] static bool fits(const Host& host, std::uint32_t memory_mb,
+                                   std::uint32_t cpu_millis);
     [[nodiscard]] const Host* best_of(TimePoint now, const Named& hosts,
                                       const FunctionSpec& function, const Avoided& avoided) const;
     [[nodiscard]] std::vector<HostId> due_at(TimePoint now) const;
@@ -211,6 +230,7 @@ private:
     std::set<const Host*, ByDue> by_due_;
     std::map<Host::LoadedCode, Named> with_idle_;
     std::unordered_map<Digest, Named> with_package_;
+    Named roomier_;
 };
 
 }  // namespace longhaul::gateway

@@ -19,9 +19,11 @@ void Scheduler::load_function(const TenantName& tenant,
     FunctionQueue& queue = functions_[{tenant, function->name}];
     queue.tenant = tenant;
     queue.name = function->name;
+    if (!queue.owner) fair_.join(queue, tenant);
     queue.current = std::move(function);
     queue.paused = paused;
     queue.updated_at = updated_at;
+    set_limits(queue);
 }
 
 void Scheduler::load_invocation(Invocation invocation) {
@@ -46,12 +48,17 @@ void Scheduler::replayed(const Record& record) {
         const FunctionQueue* old = function(put->tenant, put->function->name);
         load_function(put->tenant, put->function, old && old->paused, put->at);
     } else if (const auto* deleted = std::get_if<FunctionDeletedRecord>(&record)) {
-        functions_.erase({deleted->tenant, deleted->function});
+        const auto found = functions_.find({deleted->tenant, deleted->function});
+        if (found == functions_.end()) return;
+        fair_.quit(found->second);
+        functions_.erase(found);
     } else if (const auto* limits = std::get_if<LimitsPutRecord>(&record)) {
         run_limits_ = limits->limits;
     } else if (const auto* pause = std::get_if<QueuePausedRecord>(&record)) {
         const auto found = functions_.find({pause->tenant, pause->function});
-        if (found != functions_.end()) found->second.paused = pause->paused;
+        if (found == functions_.end()) return;
+        found->second.paused = pause->paused;
+        set_limits(found->second);
     } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
         // The view may have had it, and further on already.
         if (!entries_.contains(accepted->invocation.id)) load_invocation(accepted->invocation);
@@ -64,8 +71,8 @@ void Scheduler::replayed(const Record& record) {
 
 void Scheduler::begin(TimePoint now, Outcome& out) {
     LH_ASSERT(!begun_);
-    next_turn_ = functions_.end();
     last_now_ = now;
+    fair_.set_tenant_max(run_limits_.tenant_max);
     ++owner_term_;
     out.records.push_back(OwnerTermRecord{0, owner_term_});
 

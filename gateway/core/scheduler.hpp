@@ -39,8 +39,9 @@
 namespace longhaul::gateway {
 
 struct SchedulerLimits {
-    RunLimits run{};                       // until a LimitsPutRecord says otherwise
-    std::uint32_t queued_max = 1'000'000;  // waiting, all functions together
+    RunLimits run{};                              // until a LimitsPutRecord says otherwise
+    std::uint32_t queued_max = 1'000'000;         // waiting, all functions together
+    std::uint64_t queued_bytes_max = 8ull << 30;  // of their events
     std::uint32_t route_tries_max = 16;
     std::uint32_t functions_max = 10'000;
     HostTimes hosts{};
@@ -56,8 +57,8 @@ struct SchedulerLimits {
 // How a waiting invocation stands; derived, never stored.
 struct WaitInfo {
     WaitReason reason = WaitReason::none;
-    std::optional<std::uint64_t> position{};  // 1 = next; may over-count cancelled ones
-    std::optional<Duration> eta{};
+    std::optional<std::uint64_t> position{};  // 1 = next; may over-count (FunctionLines::place_of)
+    std::optional<Duration> eta{};            // until its start, as far as that can be told
 };
 
 class Scheduler {
@@ -163,17 +164,27 @@ public:
                                   AttemptNumber attempt) const;
     // What to ask of the host now, if anything.
     [[nodiscard]] std::optional<HostQuestion> question(const HostId& host) const;
-    // Whether one more may wait; queue-full, with limit and scope, if not. REQUIRES queue.current.
-    [[nodiscard]] Result<void> has_room(const FunctionQueue& queue) const;
+    // Whether one more, with an event of so many bytes, may wait; queue-full, with limit and scope,
+    // if not. REQUIRES queue.current.
+    [[nodiscard]] Result<void> has_room(TimePoint now, const FunctionQueue& queue,
+                                        std::uint64_t bytes) const;
     [[nodiscard]] WaitInfo wait_info(const Invocation& invocation) const;
     // What is known of it beside its records; nothing if it is not known here.
     [[nodiscard]] std::optional<Inspection> inspect(const InvocationId& id) const;
     // Who holds a slot, in the order of (host, id, attempt), after that one: at most `max`.
     [[nodiscard]] std::vector<SlotHolder> slot_holders(const std::optional<SlotPlace>& after,
                                                        std::size_t max) const;
-    [[nodiscard]] const std::map<TenantName, std::uint32_t>& running_by_tenant() const {
-        return running_by_tenant_;
+    // By name, with what each has running.
+    [[nodiscard]] const std::map<TenantName, FairTenant>& tenants() const {
+        return fair_.tenants();
     }
+    // Why nobody of this function can go: of the one that would be next.
+    [[nodiscard]] WaitReason blocked_by(const FunctionQueue& queue) const;
+    // Who has waited longest there, or nullptr.
+    [[nodiscard]] const Invocation* oldest_waiting(const FunctionQueue& queue) const;
+    // At most `max` of those that wait for a slot of the function.
+    [[nodiscard]] std::vector<InvocationId> waiting_in(const FunctionQueue& queue,
+                                                       std::size_t max) const;
     [[nodiscard]] const FunctionQueue* function(const TenantName& tenant,
                                                 const FunctionName& name) const;
     [[nodiscard]] const std::map<FunctionKey, FunctionQueue>& functions() const {
@@ -190,28 +201,33 @@ public:
     [[nodiscard]] std::size_t live_count() const { return live_; }
     [[nodiscard]] std::size_t running_count() const { return running_; }
     [[nodiscard]] std::size_t waiting_count() const { return waiting_; }
+    [[nodiscard]] std::uint64_t waiting_bytes() const { return waiting_bytes_; }
     void check_invariants() const;
 
 private:
-    struct Entry {
-        Invocation invocation;
-        std::uint64_t ticket = 0;
+    struct Entry : Waiter {
+        Invocation invocation{};
         std::uint64_t version = 0;  // of the last report taken in, with its rank
         std::uint8_t rank = 0;
         bool take_is_answered = false;
         TimePoint take_answered_at{};
-        std::optional<AttemptReport> ended{};  // waits for its result to be copied
+        std::unique_ptr<AttemptReport> ended{};  // waits for its result to be copied
         Avoided avoided{};
+        std::optional<TimePoint> backs_off_until{};  // it is in no line until then
     };
-    // Demands that no host can meet just now, so that others like them need not look.
-    using Unmet = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // memory, cpu
+
+    // Where an invocation can go: under the lease, if there is one.
+    struct Route {
+        const Host* host = nullptr;
+        std::optional<Lease> lease{};
+    };
 
     // entries.cpp: places, slots, timers.
     Entry* find_entry(const InvocationId& id);
     Entry* find_attempt(const InvocationId& id, AttemptNumber attempt);
     void commit(Entry& entry, Record record, Outcome& out);
     void place(TimePoint now, Entry& entry);
-    void leave(const Entry& entry);
+    void leave(Entry& entry);
     void arm(Entry& entry);
     [[nodiscard]] std::optional<TimePoint> due_at(const Entry& entry) const;
     FunctionQueue& queue_of(const Invocation& invocation);
@@ -223,18 +239,25 @@ private:
         const SubmitRequest& request) const;
     void remember(const Invocation& invocation);
 
-    // dispatch.cpp: slots and routes.
+    // waiting.cpp: lines, and who is let out of them.
+    void enqueue(Entry& entry);
+    void dequeue(Entry& entry);
+    void set_limits(FunctionQueue& queue);
     void grant(TimePoint now, Outcome& out);
+    void look_again(TimePoint now);
+    void pass_over(TimePoint now, Entry& entry);
+    void line_up_again(Entry& entry);
+    void dispatch(TimePoint now, const FairQueue::Next& next, const Route& route, Outcome& out);
+    [[nodiscard]] bool may_start_at_once(const FunctionQueue& queue,
+                                         const Invocation& invocation) const;
+    [[nodiscard]] const FunctionQueue* known_queue(const Invocation& invocation) const;
+    [[nodiscard]] WaitReason waits_for(const Entry& entry, const FunctionQueue& queue) const;
+
+    // dispatch.cpp: slots and routes.
     void avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries);
     [[nodiscard]] WaitReason limit_reached(const FunctionQueue& queue) const;
-    // Where an invocation can go: under the lease, if there is one.
-    struct Route {
-        const Host* host = nullptr;
-        std::optional<Lease> lease{};
-    };
     [[nodiscard]] Route leased_route(TimePoint now, const TenantName& tenant,
                                      const FunctionSpec& function);
-    std::pair<Entry*, Route> next_of(TimePoint now, FunctionQueue& queue, Unmet& unmet);
     [[nodiscard]] Attempt new_attempt(TimePoint now, const Invocation& invocation,
                                       const Route& route);
     void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {}) const;
@@ -268,6 +291,7 @@ private:
     void remind(const AttemptReport& known, Outcome& out);
     [[nodiscard]] std::string host_address(const HostId& host, const std::string& recorded) const;
     Token next_token();
+    void check_queues() const;
 
     // Constant after construction.
     const SchedulerLimits limits_;
@@ -282,8 +306,8 @@ private:
 
     std::unordered_map<InvocationId, Entry> entries_;
     std::map<FunctionKey, FunctionQueue> functions_;
-    std::map<FunctionKey, FunctionQueue>::iterator next_turn_;  // round robin over functions
-    std::map<TenantName, std::uint32_t> running_by_tenant_;
+    FairQueue fair_;
+    std::map<std::pair<TimePoint, std::uint64_t>, Entry*> backing_off_;  // until, ticket
     std::map<std::tuple<TenantName, FunctionName, std::string>, InvocationId> keys_;
     std::unordered_map<InvocationId, InvocationId> retries_;  // of which -> the last known here
     HostTable hosts_;
@@ -292,7 +316,7 @@ private:
     std::size_t live_ = 0;
     std::size_t running_ = 0;
     std::size_t waiting_ = 0;
-    std::optional<TimePoint> retry_at_{};  // a host may be tried again that refused an invocation
+    std::uint64_t waiting_bytes_ = 0;
 };
 
 }  // namespace longhaul::gateway

@@ -169,7 +169,6 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
         overdue(now, *entry, out);
         if (!is_terminal(entry->invocation.state) && !entry->ended) arm(*entry);
     }
-    if (retry_at_ && *retry_at_ <= now) retry_at_.reset();
     const HostTable::Due due = hosts_.tick(now);
     for (const HostId& host : due.suspect) {
         for (const auto& [id, attempt] : hosts_.find(host)->attempts) {
@@ -199,7 +198,10 @@ std::optional<TimePoint> Scheduler::next_deadline() {
     std::optional<TimePoint> next = deadlines_.next();
     const auto hosts = hosts_.next_deadline();
     if (hosts && (!next || *hosts < *next)) next = hosts;
-    if (retry_at_ && (!next || *retry_at_ < *next)) next = retry_at_;
+    if (!backing_off_.empty()) {
+        const TimePoint again = backing_off_.begin()->first.first;
+        if (!next || again < *next) next = again;
+    }
     return next;
 }
 

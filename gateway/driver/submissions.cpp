@@ -78,7 +78,10 @@ Result<void> Gateway::may_submit(const SubmitInput& input) const {
     const std::uint64_t limit = queue->current->body_max;
     // What may be known already (a key, an id) is told so whatever the queue.
     if (!input.chosen_id && input.options.idempotency_key.empty())
-        if (auto room = scheduler_.has_room(*queue); !room) return room;
+        if (auto room =
+                scheduler_.has_room(ports_.clock.now(), *queue, input.content_length.value_or(0));
+            !room)
+            return room;
     if (input.content_length && *input.content_length > limit)
         return body_too_large(*input.content_length, limit);
     return {};

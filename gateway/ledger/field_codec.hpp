@@ -19,7 +19,8 @@
 namespace longhaul::gateway {
 
 // 2: mode http of functions, the caller's headers of an invocation.
-inline constexpr std::uint8_t kFormatVersion = 2;
+// 3: priority and concurrency key of an invocation; limits of a function on keys and queued bytes.
+inline constexpr std::uint8_t kFormatVersion = 3;
 
 class FieldWriter {
 public:
@@ -29,6 +30,10 @@ public:
     void boolean(bool value) { out_.u8(value ? 1 : 0); }
     void real(double value) { out_.real(value); }
     void number(std::unsigned_integral auto value) { out_.varint(value); }
+    template <std::unsigned_integral Number>
+    void number_to(Number value, Number) {
+        out_.varint(value);
+    }
     void integer(int value) { out_.signed_varint(value); }
     void duration(Duration value) { out_.signed_varint(value.count()); }
     void time(TimePoint value) {
@@ -71,6 +76,10 @@ public:
     template <std::unsigned_integral Number>
     void number(Number& value) {
         value = static_cast<Number>(in_.varint(std::numeric_limits<Number>::max()));
+    }
+    template <std::unsigned_integral Number>
+    void number_to(Number& value, Number max) {
+        value = static_cast<Number>(in_.varint(max));
     }
     void integer(int& value) {
         const std::int64_t wide = in_.signed_varint();
@@ -180,6 +189,10 @@ void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
         codec.text(value.http.path);
         codec.text(value.http.ready_path);
     });
+    codec.since(3, [&] {
+        codec.number(value.max_queued_bytes);
+        codec.number(value.key_max_running);
+    });
 }
 
 void code_function(FieldWriter& codec, const std::shared_ptr<const FunctionSpec>& function);
@@ -258,6 +271,10 @@ void code(Codec& codec, Maybe<SubmitOptions> auto& value) {
     codec.text(value.idempotency_key);
     codec.text(value.fingerprint);
     codec.since(2, [&] { code_pairs(codec, value.headers); });
+    codec.since(3, [&] {
+        codec.number_to(value.priority, kPriorityLast);
+        codec.text(value.concurrency_key);
+    });
 }
 
 template <class Codec>

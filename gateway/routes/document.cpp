@@ -92,11 +92,19 @@ Json progress_document(const Invocation& invocation) {
         .set("at", format_rfc3339(invocation.progress->at));
 }
 
+// An estimate has no more digits than it is worth.
+Json eta_document(const std::optional<Duration>& eta) {
+    if (!eta) return Json();
+    if (*eta < std::chrono::seconds(10))
+        return format_duration(std::chrono::ceil<std::chrono::milliseconds>(*eta / 100) * 100);
+    return format_duration(std::chrono::ceil<std::chrono::seconds>(*eta));
+}
+
 void set_waiting(Json& document, const Snapshot& snapshot) {
     const WaitInfo& wait = snapshot.wait;
     document.set("wait_reason", text_or_null(to_string(wait.reason)));
     document.set("position", wait.position ? Json(*wait.position) : Json());
-    document.set("eta", wait.eta ? Json(format_duration(*wait.eta)) : Json());
+    document.set("eta", eta_document(wait.eta));
     document.set("health", snapshot.invocation.suspect ? "suspect" : "ok");
 }
 
@@ -133,6 +141,8 @@ Json invocation_document(const Snapshot& snapshot) {
         .set("phase", text_or_null(to_string(invocation.phase)))
         .set("revision", std::uint64_t{invocation.revision})
         .set("status_version", invocation.status_version)
+        .set("priority", std::uint64_t{invocation.options.priority})
+        .set("concurrency_key", text_or_null(invocation.options.concurrency_key))
         .set("retry_of", invocation.retry_of ? Json(invocation.retry_of->text) : Json())
         .set("cancel_requested", invocation.stop.cause >= StopCause::cancel)
         .set("stop", stop_document(invocation))
@@ -166,28 +176,31 @@ Json function_document(const FunctionQueue& queue) {
     return wire::to_json(*queue.current);  // what was read can be written back
 }
 
-Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler) {
-    Json oldest;
-    if (!queue.waiting.empty()) {
-        const Invocation* first = scheduler.find(queue.waiting.begin()->second);
-        if (first) oldest = Json(format_rfc3339(first->created_at));
-    }
-    const double mean_seconds = static_cast<double>(to_ms(queue.mean_run)) / 1000.0;
-    WaitInfo first_wait;
-    if (!queue.waiting.empty())
-        if (const Invocation* first = scheduler.find(queue.waiting.begin()->second))
-            first_wait = scheduler.wait_info(*first);
+Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler, TimePoint now) {
+    const FunctionSpec& function = *queue.current;
+    const Invocation* oldest = scheduler.oldest_waiting(queue);
+    Json by_priority = Json::object();
+    for (std::size_t priority = 0; priority < queue.by_priority.size(); ++priority)
+        if (queue.by_priority[priority] > 0)
+            by_priority.set(std::to_string(priority), queue.by_priority[priority]);
+    const Duration age = oldest ? std::max(Duration::zero(), now - oldest->created_at) : Duration{};
     return Json::object()
         .set("function", queue.name.text)
-        .set("queued", std::uint64_t{queue.waiting.size()})
+        .set("queued", queue.queued)
+        .set("queued_bytes", queue.queued_bytes)
+        .set("by_priority", std::move(by_priority))
         .set("running", std::uint64_t{queue.running})
-        .set("max_running", std::uint64_t{queue.current->max_running})
-        .set("max_queued", std::uint64_t{queue.current->max_queued})
+        .set("max_running", std::uint64_t{function.max_running})
+        .set("key_max_running", std::uint64_t{function.key_max_running})
+        .set("max_queued", std::uint64_t{function.max_queued})
+        .set("max_queued_bytes", function.max_queued_bytes)
         .set("paused", queue.paused)
-        .set("oldest_queued_at", oldest)
-        .set("blocked_by", text_or_null(to_string(first_wait.reason)))
-        .set("drain_per_second",
-             mean_seconds > 0 ? Json(queue.current->max_running / mean_seconds) : Json());
+        .set("oldest_queued_at", oldest ? Json(format_rfc3339(oldest->created_at)) : Json())
+        .set("oldest_age",
+             oldest ? Json(format_duration(std::chrono::floor<std::chrono::milliseconds>(age)))
+                    : Json())
+        .set("blocked_by", text_or_null(to_string(scheduler.blocked_by(queue))))
+        .set("drain_per_second", or_null(queue.drain.per_second(now)));
 }
 
 Json host_document(const Host& host, TimePoint now) {

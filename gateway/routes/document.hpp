@@ -12,7 +12,8 @@ namespace longhaul::gateway {
 [[nodiscard]] wire::Json attempt_document(const Attempt& attempt);
 [[nodiscard]] wire::Json history_document(const InvocationId& id, const HistoryEntry& entry);
 [[nodiscard]] wire::Json function_document(const FunctionQueue& queue);
-[[nodiscard]] wire::Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler);
+[[nodiscard]] wire::Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler,
+                                        TimePoint now);
 [[nodiscard]] wire::Json host_document(const Host& host, TimePoint now);
 
 // `"revision.status_version"` of RFC 9110 ETag.

@@ -121,7 +121,7 @@ Answer get_queue(const Api& api, net::Request& request) {
     const Scheduler& scheduler = api.gateway.scheduler();
     const FunctionQueue* queue = scheduler.function(what->tenant, what->name);
     if (!queue) co_return net::problem_response(no_such_function(what->name));
-    co_return net::json_response(200, queue_document(*queue, scheduler));
+    co_return net::json_response(200, queue_document(*queue, scheduler, api.gateway.clock().now()));
 }
 
 Answer pause_queue(const Api& api, net::Request& request) { return set_paused(api, request, true); }

@@ -74,8 +74,10 @@ wire::Json holder_document(const SlotHolder& holder) {
 wire::Json limits_document(const Api& api, const Page& page) {
     const Scheduler& scheduler = api.gateway.scheduler();
     wire::Json by_tenant = wire::Json::array();
-    for (const auto& [tenant, running] : scheduler.running_by_tenant())
-        by_tenant.push(wire::Json::object().set("tenant", tenant.text).set("running", running));
+    for (const auto& [name, tenant] : scheduler.tenants())
+        if (tenant.running > 0)
+            by_tenant.push(
+                wire::Json::object().set("tenant", name.text).set("running", tenant.running));
     wire::Json by_function = wire::Json::array();
     for (const auto& [key, queue] : scheduler.functions())
         if (queue.running > 0)
@@ -95,8 +97,10 @@ wire::Json limits_document(const Api& api, const Page& page) {
         .set("global_max", scheduler.run_limits().global_max)
         .set("tenant_max", scheduler.run_limits().tenant_max)
         .set("queued_max", api.gateway.limits().scheduler.queued_max)
+        .set("queued_bytes_max", api.gateway.limits().scheduler.queued_bytes_max)
         .set("running", std::uint64_t{scheduler.running_count()})
         .set("queued", std::uint64_t{scheduler.waiting_count()})
+        .set("queued_bytes", scheduler.waiting_bytes())
         .set("by_tenant", std::move(by_tenant))
         .set("by_function", std::move(by_function))
         .set("holders", std::move(holders))

@@ -44,11 +44,10 @@ constexpr std::string_view kNotKept[] = {
 };
 
 constexpr std::string_view kLater[] = {"Invocation-Not-Before", "Invocation-Retry",
-                                       "Invocation-Concurrency-Key", "Invocation-Callback-URL",
-                                       "Priority"};
-constexpr std::string_view kKnown[] = {"Invocation-Timeout", "Invocation-Queue-TTL",
+                                       "Invocation-Callback-URL"};
+constexpr std::string_view kKnown[] = {"Invocation-Timeout",  "Invocation-Queue-TTL",
                                        "Invocation-Deadline", "Invocation-Label",
-                                       "Invocation-Tenant"};
+                                       "Invocation-Tenant",   "Invocation-Concurrency-Key"};
 
 Error invalid(std::string_view header, const std::string& why) {
     return make_error(Errc::invalid_argument, std::string(header) + ": " + why, "invalid-header");
@@ -124,6 +123,46 @@ Result<std::optional<TimePoint>> deadline_header(const net::Request& request, Ti
         return invalid(kHeader, "is neither an RFC 3339 time nor a duration such as 90s or 3h");
     if (*duration <= Duration::zero()) return invalid(kHeader, "must be more than 0");
     return std::optional<TimePoint>{now + *duration};
+}
+
+// "" = not given.
+Result<std::string> key_header(const net::Request& request, std::string_view name) {
+    const auto values = request.headers_named(name);
+    if (values.empty()) return std::string();
+    if (values.size() > 1) return invalid(name, "given more than once");
+    std::string_view key = trimmed(values.front());
+    // A structured-field string is quoted; bare is accepted as well.
+    if (key.size() >= 2 && key.front() == '"' && key.back() == '"')
+        key = key.substr(1, key.size() - 2);
+    if (key.find('"') != std::string_view::npos)
+        return invalid(name, "holds a quote that is not closed");
+    if (key.empty()) return invalid(name, "is empty");
+    if (key.size() > kKeyBytesMax)
+        return invalid(name, "is longer than " + std::to_string(kKeyBytesMax) + " bytes");
+    for (const unsigned char character : key)
+        if (character < 0x20 || character > 0x7e)
+            return invalid(name, "holds a character that is not printable ASCII");
+    return std::string(key);
+}
+
+// RFC 9218: "u=0" is the most urgent, "u=7" can wait. Other members are for others on the way and
+// are passed over, as it asks. An urgency that is none is refused.
+Result<std::uint8_t> priority_header(const net::Request& request) {
+    constexpr std::string_view kHeader = "Priority";
+    std::uint8_t priority = SubmitOptions{}.priority;
+    for (std::string_view header : request.headers_named(kHeader)) {
+        while (!header.empty()) {
+            const std::size_t comma = header.find(',');
+            const std::string_view member = trimmed(header.substr(0, comma));
+            header =
+                comma == std::string_view::npos ? std::string_view{} : header.substr(comma + 1);
+            if (!member.starts_with("u=")) continue;
+            if (member.size() != 3 || member[2] < '0' || member[2] > '7')
+                return invalid(kHeader, "u is not a number from 0 (most urgent) to 7");
+            priority = static_cast<std::uint8_t>(member[2] - '0');
+        }
+    }
+    return priority;
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> label_headers(
@@ -250,8 +289,12 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     if (!queue_ttl) return queue_ttl.error();
     auto deadline = deadline_header(request, now);
     if (!deadline) return deadline.error();
-    auto key = idempotency_key_of(request);
+    auto key = key_header(request, "Idempotency-Key");
     if (!key) return key.error();
+    auto concurrency_key = key_header(request, "Invocation-Concurrency-Key");
+    if (!concurrency_key) return concurrency_key.error();
+    auto priority = priority_header(request);
+    if (!priority) return priority.error();
     auto labels = label_headers(request);
     if (!labels) return labels.error();
     auto kept = kept_headers(request, limits);
@@ -261,13 +304,16 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     parsed.options.queue_ttl = *queue_ttl;
     parsed.options.deadline = *deadline;
     parsed.options.idempotency_key = std::move(*key);
+    parsed.options.concurrency_key = std::move(*concurrency_key);
+    parsed.options.priority = *priority;
     parsed.options.labels = std::move(*labels);
     parsed.options.headers = std::move(*kept);
     if (const auto traceparent = request.header("traceparent"))
         parsed.options.traceparent = std::string(traceparent->substr(0, 128));
     read_preferences(request, limits.wait_max, parsed);
     for (const std::string_view name :
-         {"Invocation-Timeout", "Invocation-Queue-TTL", "Invocation-Deadline"})
+         {"Invocation-Timeout", "Invocation-Queue-TTL", "Invocation-Deadline",
+          "Invocation-Concurrency-Key", "Priority"})
         if (const auto text = request.header(name))
             parsed.options_text += std::string(name) + ":" + std::string(*text) + "\n";
     for (const auto& [name, value] : parsed.options.labels)

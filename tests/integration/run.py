@@ -25,8 +25,8 @@ sys.path.insert(0, HERE)
 import cluster_form  # noqa: E402
 import harness  # noqa: E402
 
-SCENARIOS = ('border', 'cli', 'control', 'examples', 'framing', 'functions', 'limits', 'logs',
-             'operations', 'read', 'recovery', 'submit')
+SCENARIOS = ('border', 'cli', 'control', 'examples', 'fairness', 'framing', 'functions', 'limits',
+             'logs', 'operations', 'read', 'recovery', 'submit')
 FORMS = {'dev': harness.Dev, 'cluster': cluster_form.ClusterForm}
 LIMIT_SECONDS = 60
 SLOWER = 3 if 'asan' in os.environ.get('LONGHAUL_BIN', '') else 1

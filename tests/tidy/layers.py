@@ -78,6 +78,7 @@ def locate(path):
     component = parts[0]
     if component in ('cli', 'bench'):
         whole_system = parts[1].split('.')[0] in ('dev', 'main') or parts[1].startswith('dev_')
+        whole_system = whole_system or component == 'bench'  # it measures any part
         return ('app' if whole_system else 'cli'), component
     if len(parts) > 2:
         folder = parts[1]

@@ -41,6 +41,8 @@ struct SubmitRequest {
     std::string timeout{};             // durations as text: "90s"; "" = the function's
     std::string queue_ttl{};
     std::string deadline{};
+    std::string concurrency_key{};  // "" = none
+    std::string priority{};         // "0" (most urgent) … "7"; "" = the usual 3
     std::vector<std::pair<std::string, std::string>> labels{};
 };
 

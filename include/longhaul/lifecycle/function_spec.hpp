@@ -38,8 +38,10 @@ struct FunctionSpec {
 
     std::uint32_t max_running = 10;      // attempts at once, all hosts together; 1 … 100,000
     std::uint32_t max_queued = 100'000;  // accepted and not started; 1 … 10,000,000
-    std::uint32_t memory_mb = 512;       // 1 … 1,048,576
-    std::uint32_t cpu_millis = 1000;     // 1 … 1,024,000
+    std::uint64_t max_queued_bytes = 1u << 30;  // of their events; 1 … 1 TiB
+    std::uint32_t key_max_running = 1;  // attempts at once of a concurrency key; 0 = no limit
+    std::uint32_t memory_mb = 512;      // 1 … 1,048,576
+    std::uint32_t cpu_millis = 1000;    // 1 … 1,024,000
     Duration timeout = std::chrono::minutes(15);  // start to end; 1 s … execution_timeout_max
     Duration load_timeout = std::chrono::seconds(30);
     Duration queue_ttl = std::chrono::hours(24);

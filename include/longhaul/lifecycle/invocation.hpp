@@ -90,6 +90,8 @@ struct Failure {
     friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+inline constexpr std::uint8_t kPriorityLast = 7;  // 0 is the most urgent (RFC 9218)
+
 // What the caller asked for, beside the body.
 struct SubmitOptions {
     std::optional<Duration> timeout{};  // lowers the function's
@@ -99,7 +101,9 @@ struct SubmitOptions {
     std::string traceparent{};
     std::vector<std::pair<std::string, std::string>> headers{};  // the caller's, for the function
     std::string idempotency_key{};                               // "" = none
-    std::string fingerprint{};  // function, content type, body digest, options: sha256 hex
+    std::string concurrency_key{};  // "" = none; runs of one key are limited by the function
+    std::uint8_t priority = 3;      // 0 … kPriorityLast
+    std::string fingerprint{};      // function, content type, body digest, options: sha256 hex
 
     friend bool operator==(const SubmitOptions&, const SubmitOptions&) = default;
 };

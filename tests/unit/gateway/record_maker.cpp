@@ -243,6 +243,8 @@ FunctionSpec random_function(SeededRandom& random) {
     for (auto* span : {&spec.timeout, &spec.load_timeout, &spec.queue_ttl, &spec.cancel_grace,
                        &spec.timeout_grace, &spec.kill_grace, &spec.keep_alive})
         *span = random_duration(random);
+    spec.max_queued_bytes = random_number(random);
+    spec.key_max_running = random_number32(random);
     spec.body_max = random_number(random);
     spec.result_max = random_number(random);
     spec.result_is_file = random.chance(0.5);
@@ -263,6 +265,8 @@ Invocation random_invocation(SeededRandom& random) {
                           .traceparent = random_text(random),
                           .headers = random_pairs(random),
                           .idempotency_key = random_text(random),
+                          .concurrency_key = random_text(random),
+                          .priority = static_cast<std::uint8_t>(random.below(8)),
                           .fingerprint = random_text(random)};
     invocation.created_at = random_time(random);
     invocation.queue_ttl_at = random_time(random);

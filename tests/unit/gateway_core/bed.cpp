@@ -75,7 +75,10 @@ Result<SubmitAnswer> Bed::try_submit(const Submit& what) {
     request.options.timeout = what.timeout;
     request.options.queue_ttl = what.queue_ttl;
     request.options.deadline = what.deadline;
+    request.options.priority = what.priority;
+    request.options.concurrency_key = what.concurrency_key;
     request.body.file = what.body_file;
+    request.body.size = what.body_size;
     return step([&] { return scheduler->submit(now, std::move(request), out); });
 }
 
@@ -231,10 +234,13 @@ void Bed::compare(const Invocation& live, const Invocation& recorded) const {
 void Bed::check_limits() const {
     std::map<FunctionKey, std::uint32_t> by_function;
     std::map<TenantName, std::uint32_t> by_tenant;
+    std::map<std::pair<FunctionKey, std::string>, std::uint32_t> by_key;
     std::uint32_t all = 0;
     for (const auto& [id, invocation] : mirror) {
         if (!holds_slot(invocation.state)) continue;
         ++all;
+        const std::string& key = invocation.options.concurrency_key;
+        if (!key.empty()) ++by_key[{{invocation.tenant, invocation.function->name}, key}];
         ++by_tenant[invocation.tenant];
         ++by_function[{invocation.tenant, invocation.function->name}];
     }
@@ -246,6 +252,11 @@ void Bed::check_limits() const {
         const FunctionQueue* queue = scheduler->function(key.first, key.second);
         REQUIRE(queue != nullptr);
         REQUIRE(queue->running == count);
+    }
+    for (const auto& [key, count] : by_key) {
+        const FunctionQueue* queue = scheduler->function(key.first.first, key.first.second);
+        const std::uint32_t key_max = queue->current->key_max_running;
+        REQUIRE((key_max == 0 || count <= key_max));
     }
 }
 

@@ -32,6 +32,9 @@ struct Submit {
     std::optional<Duration> queue_ttl{};
     std::optional<TimePoint> deadline{};
     std::string body_file{};
+    std::uint8_t priority = 3;
+    std::string concurrency_key{};
+    std::uint64_t body_size = 0;
 };
 
 // What a host says about an attempt; the rest is filled from what is known.

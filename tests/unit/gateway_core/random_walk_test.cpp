@@ -79,6 +79,9 @@ private:
         if (random_.chance(0.3)) what.queue_ttl = seconds(1 + random_.below(300));
         if (random_.chance(0.3)) what.timeout = seconds(1 + random_.below(100));
         if (random_.chance(0.2)) what.deadline = bed_.now + seconds(1 + random_.below(300));
+        if (random_.chance(0.4)) what.priority = static_cast<std::uint8_t>(random_.below(8));
+        if (random_.chance(0.4)) what.concurrency_key = "c" + std::to_string(random_.below(4));
+        what.body_size = random_.below(100);
         static_cast<void>(bed_.try_submit(what).has_value());
     }
 

@@ -18,6 +18,7 @@ constexpr std::size_t kTextBytesMax = 64u << 10;  // of the whole command; of al
 constexpr std::size_t kHandlerBytesMax = 256;
 constexpr std::size_t kPathBytesMax = 1024;
 constexpr std::uint64_t kContentMax = 1u << 30;
+constexpr std::uint64_t kQueuedBytesMax = 1ull << 40;
 constexpr Duration kAnyDuration = hours(24 * 36'500);
 constexpr std::string_view kReservedVariable = "LONGHAUL_";
 
@@ -225,7 +226,9 @@ private:
     void read_limits() {
         FunctionSpec& out = function_;
         reader_.number("max_running", out.max_running, 1, 100'000);
+        reader_.number("key_max_running", out.key_max_running, 0, 100'000);
         reader_.number("max_queued", out.max_queued, 1, 10'000'000);
+        reader_.bytes("max_queued_bytes", out.max_queued_bytes, 1, kQueuedBytesMax);
         reader_.number("memory_mb", out.memory_mb, 1, 1'048'576);
         reader_.number("cpu_millis", out.cpu_millis, 1, 1'024'000);
         duration("timeout", out.timeout, seconds(1), timeout_max_);
@@ -393,9 +396,10 @@ void set_nested(Json& object, std::string_view name, Json value) {
     object.set(outer, std::move(inner));
 }
 
-}  // namespace
-
-Json to_json(const FunctionSpec& function) {
+// What the first versions of the document did not have is left out of the canonical one where it is
+// the default: a function keeps its version.
+Json write(const FunctionSpec& function, bool is_canonical) {
+    const FunctionSpec usual;
     Json json = Json::object();
     json.set("name", function.name.text);
     if (!function.version.empty()) json.set("version", function.version.text);
@@ -418,7 +422,11 @@ Json to_json(const FunctionSpec& function) {
     json.set("env", std::move(env));
     json.set("package", function.package.empty() ? Json{} : Json{function.package.text});
     json.set("max_running", function.max_running);
+    if (!is_canonical || function.key_max_running != usual.key_max_running)
+        json.set("key_max_running", function.key_max_running);
     json.set("max_queued", function.max_queued);
+    if (!is_canonical || function.max_queued_bytes != usual.max_queued_bytes)
+        json.set("max_queued_bytes", function.max_queued_bytes);
     json.set("memory_mb", function.memory_mb);
     json.set("cpu_millis", function.cpu_millis);
     json.set("timeout", format_duration(function.timeout));
@@ -434,6 +442,10 @@ Json to_json(const FunctionSpec& function) {
     return json;
 }
 
+}  // namespace
+
+Json to_json(const FunctionSpec& function) { return write(function, false); }
+
 Result<FunctionSpec> parse_function(const Json& document, Strictness strictness,
                                     Duration execution_timeout_max) {
     if (!document.as_object()) return wrong("a function must be a JSON object");
@@ -448,7 +460,7 @@ std::string canonical(const FunctionSpec& function) {
     FunctionSpec copy = function;
     copy.version = {};
     std::sort(copy.env.begin(), copy.env.end());
-    return to_json(copy).dump();
+    return write(copy, true).dump();
 }
 
 Json json_from(const ConfigDocument& document) {
