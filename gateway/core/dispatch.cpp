@@ -8,8 +8,6 @@
 namespace longhaul::gateway {
 namespace {
 
-}
-
 TimePoint default_deadline(const FunctionSpec& function, const Invocation& invocation) {
     return invocation.queue_ttl_at + function.load_timeout + invocation.timeout() +
            function.timeout_grace;

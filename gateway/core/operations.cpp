@@ -71,7 +71,7 @@ std::optional<Inspection> Scheduler::inspect(const InvocationId& id) const {
     inspection.version = entry.version;
     inspection.take_is_answered = entry.take_is_answered;
     inspection.take_answered_at = entry.take_answered_at;
-    inspection.awaits_result = entry.ended.has_value();
+    inspection.awaits_result = entry.ended != nullptr;
     inspection.due_at = due_at(entry);
     for (const auto& avoided : entry.avoided)
         if (avoided.second > last_now_) inspection.avoided.push_back(avoided);

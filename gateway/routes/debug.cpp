@@ -66,7 +66,7 @@ Answer debug_invocation(const Api& api, net::Request& request) {
         .set("core", inspection_document(*diagnosis))
         .set("events", std::move(events))
         .set("host", host_of(api, invocation))
-        .set("queue", queue ? queue_document(*queue, scheduler) : wire::Json())
+        .set("queue", queue ? queue_document(*queue, scheduler, api.gateway.clock().now()) : wire::Json())
         .set("journal", std::move(journal));
     co_return net::json_response(200, answer);
 }
