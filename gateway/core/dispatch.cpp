@@ -223,7 +223,8 @@ void Scheduler::grant(TimePoint now, Outcome& out) {
     }
 }
 
-void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease) const {
+void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease,
+                      bool is_repeat) const {
     const Invocation& invocation = entry.invocation;
     const Attempt& attempt = *invocation.current();
     StartEffect effect;
@@ -244,6 +245,7 @@ void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Leas
     effect.dispatched_at = attempt.dispatched_at;
     effect.instance = attempt.instance;
     if (lease) effect.lease = StartLease{lease->address, lease->run_token};
+    effect.is_repeat = is_repeat;
     out.effects.push_back(std::move(effect));
 }
 

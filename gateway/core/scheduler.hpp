@@ -218,7 +218,8 @@ private:
     std::pair<Entry*, Route> next_of(TimePoint now, FunctionQueue& queue, Unmet& unmet);
     [[nodiscard]] Attempt new_attempt(TimePoint now, const Invocation& invocation,
                                       const Route& route);
-    void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {}) const;
+    void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {},
+               bool is_repeat = false) const;
     void take_lease(TimePoint now, const Entry& entry, const AttemptReport& report);
     void requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint32_t route_tries,
                  Outcome& out);
