@@ -104,7 +104,8 @@ Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, cons
     return attempt;
 }
 
-void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease) const {
+void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease,
+                      bool is_repeat) const {
     const Invocation& invocation = entry.invocation;
     const Attempt& attempt = *invocation.current();
     StartEffect effect;
@@ -125,6 +126,7 @@ void Scheduler::start(const Entry& entry, Outcome& out, const std::optional<Leas
     effect.dispatched_at = attempt.dispatched_at;
     effect.instance = attempt.instance;
     if (lease) effect.lease = StartLease{lease->address, lease->run_token};
+    effect.is_repeat = is_repeat;
     out.effects.push_back(std::move(effect));
 }
 

@@ -63,7 +63,9 @@ std::optional<Failure> failure_of(State state, const Invocation& invocation,
     Failure failure;
     failure.reason = end.reason.value_or(default_reason(state, invocation));
     if (end.outcome == AttemptOutcome::lost) failure.reason = FailureReason::lost;
-    if (state == State::timed_out) failure.reason = default_reason(state, invocation);
+    // The runtime agent may have kept the deadline where the gateway was away.
+    if (state == State::timed_out && failure.reason != FailureReason::deadline)
+        failure.reason = default_reason(state, invocation);
     failure.fault = fault_of(failure.reason);
     failure.message = end.message;
     failure.type = end.error_type;

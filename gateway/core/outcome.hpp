@@ -43,6 +43,8 @@ struct StartEffect {
     // there is no `lease` (a later life of the gateway), it may have started there.
     InstanceId instance{};
     std::optional<StartLease> lease{};
+    // An earlier start of this attempt may have been sent: no refusal proves that nothing runs.
+    bool is_repeat = false;
 };
 
 // Tell the host to stop or fence the attempt, until it has answered.

@@ -189,8 +189,10 @@ void Scheduler::remind(const AttemptReport& known, Outcome& out) {
     Entry* entry = find_attempt(known.id, known.attempt);
     if (!entry || entry->ended || known.rank == kRankEnded) return;
     if (entry->invocation.state == State::stopping) send_stop(*entry, out);
-    if (entry->invocation.state == State::dispatching && known.rank < kRankStarting)
-        start(*entry, out);
+    // What its runtime agent has told before its host heard of it has started.
+    const bool may_lack_start = known.rank < kRankStarting && entry->rank < kRankStarting;
+    if (entry->invocation.state == State::dispatching && may_lack_start)
+        start(*entry, out, {}, /*is_repeat=*/true);
 }
 
 void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& out) {

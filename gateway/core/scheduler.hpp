@@ -260,7 +260,8 @@ private:
                                      const FunctionSpec& function);
     [[nodiscard]] Attempt new_attempt(TimePoint now, const Invocation& invocation,
                                       const Route& route);
-    void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {}) const;
+    void start(const Entry& entry, Outcome& out, const std::optional<Lease>& lease = {},
+               bool is_repeat = false) const;
     void take_lease(TimePoint now, const Entry& entry, const AttemptReport& report);
     void requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint32_t route_tries,
                  Outcome& out);

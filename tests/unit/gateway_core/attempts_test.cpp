@@ -59,6 +59,17 @@ TEST_CASE("an end whose start was never seen counts all the same") {
     CHECK(bed.of(id).failure->exit_code == 1);
 }
 
+TEST_CASE("a runtime agent that kept the deadline says so, and is believed") {
+    RunningBed bed;
+    ReportedEnd end;
+    end.outcome = AttemptOutcome::timed_out;
+    end.reason = FailureReason::deadline;
+    bed.ended(bed.id, end);
+    CHECK(bed.state(bed.id) == State::timed_out);
+    CHECK(bed.of(bed.id).failure->reason == FailureReason::deadline);
+    CHECK(bed.of(bed.id).failure->message == "its deadline passed");
+}
+
 TEST_CASE("a run that its runtime agent timed out has timed out, without a stop of ours") {
     RunningBed bed;
     bed.ended(bed.id, AttemptOutcome::timed_out);

@@ -98,6 +98,33 @@ TEST_CASE("a dispatch that its host has taken but not started is sent again") {
     CHECK(bed.state(bed.dispatching) == State::dispatching);
 }
 
+// Found by the torture test: the host died before it was asked again, which looked like a refusal,
+// and the invocation was run a second time elsewhere (I3).
+TEST_CASE("what its host has taken may have started: no refusal of its repetition is a proof") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    const InvocationId id = bed.submit();
+    CHECK_FALSE(bed.effects<StartEffect>()[0].is_repeat);
+    bed.restart();
+    bed.host("h1");
+    bed.answer("h1", 1, true, {bed.report_of(id, Say{.rank = 1})}, {});
+    REQUIRE(bed.effects<StartEffect>().size() == 1);
+    CHECK(bed.effects<StartEffect>()[0].is_repeat);
+}
+
+TEST_CASE("what its runtime agent has begun is not started again by older news of its host") {
+    Bed bed;
+    bed.function("f");
+    bed.host("h1");
+    const InvocationId id = bed.submit();
+    bed.take_answered(id);
+    bed.say(id, Say{.rank = kRankStarting, .version = 1});
+    CHECK(bed.state(id) == State::dispatching);
+    bed.answer("h1", 1, true, {bed.report_of(id, Say{.rank = 1})}, {});
+    CHECK_FALSE(bed.said<StartEffect>());
+}
+
 TEST_CASE("a run that a complete host does not know after a restart is lost") {
     WideBed bed;
     bed.restart();
