@@ -4,6 +4,7 @@ import base64
 import json
 import os
 
+import cli_helper
 from harness import equal, only_dev, problem, until
 
 LARGE = b'x' * 100_000  # a file of its own
@@ -282,3 +283,38 @@ def test_a_batch_is_bounded(dev):
     equal(batch(dev, [])['results'], [], 'of no line')
     bad = dev.request('POST', '/v1/invocations:batch', b'\n{"function"\n[]\n').json()
     equal([r['status'] for r in bad['results']], [400, 400], 'lines that are no objects')
+
+
+def test_the_command_line_does_all_of_it(dev):
+    def longhaul(*arguments):
+        return cli_helper.succeed(dev, *arguments)
+    dev.put_function('told', command=['false'])
+    events = os.path.join(dev.base, 'events.ndjson')
+    with open(events, 'w', encoding='utf-8') as file:
+        file.write('{"n": 1}\n{"n": 2}\n')
+    made = longhaul('submit', 'told', '--batch', events, '--label', 'by=cli').split()
+    for invocation in made:
+        equal(dev.wait(invocation)['state'], 'failed', 'end')
+    until(lambda: all(i in longhaul('dead-letters', '--function', 'told') for i in made), 'listed')
+    redriven = longhaul('dead-letters', 'redrive', made[0]).strip()
+    equal(dev.get(redriven)['retry_of'], made[0], 'redriven')
+    again = longhaul('retry', made[1]).strip()
+    equal(dev.get(again)['retry_of'], made[1], 'retried')
+    dev.wait(redriven)
+    dev.wait(again)
+    assert '2 already-retried' in longhaul('retry', '--function', 'told', '--until',
+                                           dev.get(redriven)['created_at']), 'retried once'
+    assert json.loads(longhaul('debug', made[0]))['journal'], 'debug'
+    assert longhaul('purge', made[0]).startswith('purged'), 'purge'
+    assert 'would be matched' in longhaul('purge', '--function', 'told', '--dry-run'), 'dry run'
+    longhaul('queue', 'pause', 'told')
+    waiting = longhaul('submit', 'told').strip()
+    assert 'paused' in longhaul('queue', 'show', 'told'), 'queue'
+    assert '1 matched, 1 done' in longhaul('cancel', '--function', 'told', '--state', 'queued')
+    equal(dev.get(waiting)['state'], 'cancelled', 'state')
+    longhaul('queue', 'purge', 'told')
+    longhaul('queue', 'resume', 'told')
+    limits = json.loads(longhaul('limits', '-o', 'json'))
+    longhaul('limits', 'set', '--global-max', str(limits['global_max']))
+    equal(cli_helper.cli(dev, 'cancel').returncode, cli_helper.USAGE, 'neither id nor filter')
+    equal(cli_helper.cli(dev, 'purge', 'x', '--all').returncode, cli_helper.USAGE, 'both')
