@@ -1,4 +1,5 @@
 // longhaul cancel, longhaul kill: both stop a run; they differ in how much time it is left.
+#include "cli/bulk.hpp"
 #include "cli/commands.hpp"
 #include "cli/describe.hpp"
 #include "cli/terminal.hpp"
@@ -9,11 +10,13 @@ namespace {
 constexpr std::string_view kCancelExamples =
     "  longhaul cancel ID                           with the function's own grace\n"
     "  longhaul cancel ID --grace 5s --reason typo\n"
-    "  longhaul cancel ID --wait                    return when it has ended\n";
+    "  longhaul cancel ID --wait                    return when it has ended\n"
+    "  longhaul cancel --function report --state queued --dry-run\n";
 
 constexpr std::string_view kKillExamples =
     "  longhaul kill ID\n"
-    "  longhaul kill ID --wait --reason runaway     return when its processes are gone\n";
+    "  longhaul kill ID --wait --reason runaway     return when its processes are gone\n"
+    "  longhaul kill --label team=a                 all of them\n";
 
 class Stop final : public Command {
 public:
@@ -23,8 +26,9 @@ public:
                       ? "Ask a run to stop: SIGTERM, and after its grace SIGKILL"
                       : "Stop a run for certain, with all its processes",
                   std::string(cause == StopCause::cancel ? kCancelExamples : kKillExamples)),
-          cause_(cause) {
-        sub().add_option("id", request_.id.text, "The invocation's id")->required();
+          cause_(cause),
+          bulk_(sub()) {
+        sub().add_option("id", request_.id.text, "The invocation's id; without: a filter");
         if (cause == StopCause::cancel)
             sub().add_option("--grace", request_.grace, "From SIGTERM to SIGKILL, e.g. 5s");
         sub().add_option("--reason", request_.reason, "Kept in the invocation's document");
@@ -32,7 +36,11 @@ public:
     }
 
     int run() override {
+        if (const int wrong = check_target(request_.id.text, bulk_)) return wrong;
         auto client = make_client();
+        if (request_.id.empty())
+            return bulk_.run(client, globals(), cause_ == StopCause::cancel ? "cancel" : "kill",
+                             request_);
         const InvocationId id = request_.id;
         auto status = cause_ == StopCause::cancel ? client.cancel(request_) : client.kill(request_);
         if (status && wait_) status = wait_for_end(client, id);
@@ -47,6 +55,7 @@ public:
 
 private:
     const StopCause cause_;
+    BulkOptions bulk_;
     client::StopRequest request_;
     bool wait_ = false;
 };

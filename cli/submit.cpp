@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace longhaul::cli {
 namespace {
 
@@ -14,7 +16,12 @@ constexpr std::string_view kExamples =
     "id\n"
     "  longhaul submit report --file event.json --wait      wait; stdout is the function's result\n"
     "  echo hello | longhaul submit wordcount - --logs      event from stdin, logs on stderr\n"
+    "  longhaul submit report --batch events.ndjson         one event a line; prints the ids\n"
     "  longhaul submit report --key order-17 --label team=a one order, one invocation\n";
+
+// Of one request; below what a gateway takes.
+constexpr std::size_t kBatchEvents = 500;
+constexpr std::size_t kBatchBytes = std::size_t{4} << 20;
 
 std::string guess_content_type(const std::string& body) {
     const auto first = body.find_first_not_of(" \t\r\n");
@@ -33,14 +40,19 @@ public:
                                  ->check(CLI::IsMember({"-"}));
         auto* data = sub().add_option("-d,--data", data_, "The event, as text");
         auto* file = sub().add_option("-f,--file", file_, "File that holds the event");
+        auto* batch = sub().add_option("--batch", batch_, "File of JSON events, one a line");
         data->excludes(file)->excludes(stdin_option);
         file->excludes(stdin_option);
+        batch->excludes(data)->excludes(file)->excludes(stdin_option);
         sub().add_option("--content-type", content_type_,
                          "Of the event (default: JSON if it looks like it)");
-        sub().add_flag("-w,--wait", wait_, "Wait for the end and print the result");
-        sub().add_flag("-l,--logs", logs_, "Follow the logs on stderr, then as --wait");
-        sub().add_option("-k,--key", key_, "Idempotency key: the same key is the same invocation");
-        sub().add_option("--id", id_, "Choose the invocation's id");
+        auto* wait = sub().add_flag("-w,--wait", wait_, "Wait for the end and print the result");
+        auto* logs =
+            sub().add_flag("-l,--logs", logs_, "Follow the logs on stderr, then as --wait");
+        auto* key = sub().add_option("-k,--key", key_,
+                                     "Idempotency key: the same key is the same invocation");
+        auto* id = sub().add_option("--id", id_, "Choose the invocation's id");
+        batch->excludes(wait)->excludes(logs)->excludes(key)->excludes(id);
         sub().add_option("--label", labels_, "k=v; may be given again")->expected(1)->take_all();
         sub().add_option("--timeout", timeout_, "Of the run, e.g. 90s; may lower the function's");
         sub().add_option("--queue-ttl", queue_ttl_, "Longest wait for the start, e.g. 1h");
@@ -53,6 +65,7 @@ public:
     }
 
     int run() override {
+        if (!batch_.empty()) return submit_batch();
         auto request = make_request();
         if (!request) return report(request.error());
         auto client = make_client();
@@ -108,6 +121,84 @@ private:
         return data_;
     }
 
+    // Each line as one event. Prints the ids, in order; what is refused is named on stderr.
+    int submit_batch() {
+        auto text = read_file(batch_);
+        if (!text) return report(text.error());
+        auto client = make_client();
+        int exit_code = kExitOk;
+        std::string lines;
+        std::size_t count = 0;
+        std::size_t first_line = 1;
+        std::size_t line_number = 0;
+        for (std::size_t begin = 0; begin < text->size(); ++line_number) {
+            const std::size_t end = std::min(text->find('\n', begin), text->size());
+            auto line = batch_line(std::string_view(*text).substr(begin, end - begin));
+            begin = end + 1;
+            if (!line)
+                return report(make_error(
+                    Errc::invalid_argument,
+                    fmt::format("{}:{}: {}", batch_, line_number + 1, line.error().message)));
+            const bool is_full =
+                count == kBatchEvents || (count > 0 && lines.size() + line->size() > kBatchBytes);
+            if (is_full) {
+                exit_code = std::max(exit_code, send_batch(client, lines, first_line));
+                lines.clear();
+                count = 0;
+                first_line = line_number + 1;
+            }
+            lines += *line;
+            ++count;
+        }
+        if (count > 0) exit_code = std::max(exit_code, send_batch(client, lines, first_line));
+        return exit_code;
+    }
+
+    Result<std::string> batch_line(std::string_view event) const {
+        auto data = wire::parse_json(event);
+        if (!data) return data.error();
+        wire::Json headers = wire::Json::object();
+        const auto add = [&headers](std::string_view name, const std::string& value) {
+            if (!value.empty()) headers.set(name, value);
+        };
+        add("Content-Type", content_type_);
+        add("Invocation-Timeout", timeout_);
+        add("Invocation-Queue-TTL", queue_ttl_);
+        add("Invocation-Deadline", deadline_);
+        wire::Json item = wire::Json::object();
+        item.set("function", function_).set("data", std::move(*data));
+        item.set("headers", std::move(headers));
+        wire::Json labels = wire::Json::object();
+        for (const auto& text : labels_) {
+            auto label = parse_label(text);
+            if (!label) return label.error();
+            labels.set(label->first, label->second);
+        }
+        item.set("labels", std::move(labels));
+        return item.dump() + "\n";
+    }
+
+    int send_batch(client::BlockingClient& client, const std::string& lines,
+                   std::size_t first_line) const {
+        auto answer = client.submit_batch(lines);
+        if (!answer) return report(answer.error());
+        int exit_code = kExitOk;
+        std::size_t line = first_line;
+        if (const auto* results = (*answer)["results"].as_array())
+            for (const wire::Json& result : *results) {
+                if (const auto* id = result["id"].as_string()) {
+                    print(*id + "\n");
+                } else {
+                    const auto* detail = result["problem"]["detail"].as_string();
+                    fmt::print(stderr, "longhaul: {}:{}: {}\n", batch_, line,
+                               detail ? *detail : std::string("refused"));
+                    exit_code = kExitRefused;
+                }
+                ++line;
+            }
+        return exit_code;
+    }
+
     // Logs on stderr, the result on stdout, the end as exit code.
     int see_it_end(client::BlockingClient& client, const InvocationId& id) {
         fmt::print(stderr, "{}\n", id.text);
@@ -133,7 +224,7 @@ private:
     }
 
     std::string function_, stdin_, data_, file_, content_type_, key_, id_, timeout_, queue_ttl_,
-        deadline_, priority_, concurrency_key_;
+        deadline_, priority_, concurrency_key_, batch_;
     std::vector<std::string> labels_;
     bool wait_ = false;
     bool logs_ = false;

@@ -15,6 +15,9 @@ using Answer = boost::asio::awaitable<net::Response>;
 Answer submit(const Api& api, net::Request& request);
 Answer submit_with_id(const Api& api, net::Request& request);
 
+// batch.cpp
+Answer submit_batch(const Api& api, net::Request& request);
+
 // read.cpp
 Answer get_invocation(const Api& api, net::Request& request);
 Answer get_attempts(const Api& api, net::Request& request);

@@ -82,7 +82,7 @@ std::vector<net::Route> public_routes(const Api& api) {
         // Submit.
         {"POST", "/v1/functions/{fn}/invocations", submit, body, kEndless},
         {"PUT", "/v1/functions/{fn}/invocations/{id}", submit_with_id, body, kEndless},
-        {"POST", "/v1/invocations:batch", not_available, json, kPlain},
+        {"POST", "/v1/invocations:batch", submit_batch, api.options.submits_bytes_max, kBulk},
         // Read.
         {"GET", "/v1/invocations", list_invocations, json, kPlain, kReadByHandler},
         {"GET", "/v1/invocations:count", count_invocations, json, kPlain, kReadByHandler},

@@ -1,6 +1,11 @@
 """What may be done to what has ended, to many at once, to queues and to limits."""
 
-from harness import equal, problem, until
+import base64
+import json
+import os
+
+import cli_helper
+from harness import equal, only_dev, problem, until
 
 LARGE = b'x' * 100_000  # a file of its own
 
@@ -174,6 +179,22 @@ def test_what_was_put_and_purged_holds_over_a_restart(fresh):
     equal(fresh.request('GET', '/v1/limits').json()['tenant_max'], 7, 'limit')
 
 
+@only_dev
+def test_retention_by_count_and_a_configured_limit(fresh):
+    fresh.arguments = ['--set', 'gateway.retention.max_count=2', '--set',
+                       'gateway.retention.purge_every=1s', '--set', 'gateway.limits.global_max=3']
+    fresh.start()
+    equal(fresh.request('GET', '/v1/limits').json()['global_max'], 3, 'as configured')
+    fresh.put_function('echo', command=['cat'])
+    made = [fresh.run('echo', LARGE)[0]['id'] for _ in range(5)]
+    until(lambda: fresh.count() == 2, 'two are left')
+    problem(fresh.request('GET', f'/v1/invocations/{made[0]}'), 410, 'gone')
+    equal(fresh.result(made[4]), LARGE, 'the last one')
+    bodies = os.path.join(fresh.data, 'gateway', 'bodies')
+    if os.path.isdir(bodies):
+        until(lambda: len(os.listdir(bodies)) == 4, 'only their events and results are left')
+
+
 def test_dead_letters_are_redriven_once(dev):
     dev.put_function('dead', command=['false'])
     made = [ended(dev, 'dead', b'letter %d' % n)['id'] for n in range(3)]
@@ -216,3 +237,84 @@ def test_debug_tells_everything(dev):
     dev.touch('go-puzzle')
     dev.wait(second)
     problem(dev.request('GET', '/v1/invocations/nosuch/debug'), 404, 'unknown-invocation')
+
+
+def batch(dev, lines, status=200):
+    body = b''.join(json.dumps(line).encode() + b'\n' for line in lines)
+    answer = dev.request('POST', '/v1/invocations:batch', body)
+    equal(answer.status, status, f'batch: {answer}')
+    return answer.json()
+
+
+def test_a_batch_has_an_answer_for_each_line(dev):
+    dev.put_function('echo', command=['cat'])
+    answer = batch(dev, [
+        {'function': 'echo', 'data': {'n': 1}, 'labels': {'part': 'batch', 'n': '1'}},
+        {'function': 'nosuch', 'text': 'x'},
+        {'function': 'echo', 'id': 'batch-chosen', 'text': 'plain',
+         'headers': {'Content-Type': 'text/plain'}},
+        {'function': 'echo', 'base64': base64.b64encode(b'\0\xff').decode()},
+        {'function': 'echo', 'headers': {'Invocation-Timeout': 'x'}},
+        {'function': 'echo', 'data': 1, 'text': 'x'},
+        {'function': 'echo', 'wat': 1},
+        {'function': 'echo', 'headers': {'Idempotency-Key': 'batch-key'}, 'data': 7},
+        {'function': 'echo', 'headers': {'Idempotency-Key': 'batch-key'}, 'data': 7},
+    ])
+    results = answer['results']
+    equal([r['status'] for r in results], [202, 404, 202, 202, 400, 400, 400, 202, 202], 'each')
+    equal((answer['accepted'], answer['refused']), (5, 4), 'counts')
+    assert results[1]['problem']['type'].endswith('/unknown-function'), results[1]
+    assert 'Invocation-Timeout' in results[4]['problem']['detail'], results[4]
+    assert 'wat' in results[6]['problem']['detail'], results[6]
+    equal((results[8]['id'], results[8]['replayed']), (results[7]['id'], True), 'the same key')
+    equal(results[2]['id'], 'batch-chosen', 'chosen id')
+    for index, body in ((0, b'{"n":1}'), (2, b'plain'), (3, b'\0\xff')):
+        equal(dev.wait(results[index]['id'])['state'], 'succeeded', 'end')
+        equal(dev.result(results[index]['id']), body, 'event')
+    equal(dev.get(results[0]['id'])['labels'], {'n': '1', 'part': 'batch'}, 'labels')
+
+
+def test_a_batch_is_bounded(dev):
+    dev.put_function('echo', command=['cat'])
+    before = dev.count()
+    answer = dev.request('POST', '/v1/invocations:batch', b'{"function": "echo"}\n' * 1001)
+    problem(answer, 413, 'payload-too-large', '1000')
+    equal(dev.count(), before, 'none is taken')
+    equal(batch(dev, [])['results'], [], 'of no line')
+    bad = dev.request('POST', '/v1/invocations:batch', b'\n{"function"\n[]\n').json()
+    equal([r['status'] for r in bad['results']], [400, 400], 'lines that are no objects')
+
+
+def test_the_command_line_does_all_of_it(dev):
+    def longhaul(*arguments):
+        return cli_helper.succeed(dev, *arguments)
+    dev.put_function('told', command=['false'])
+    events = os.path.join(dev.base, 'events.ndjson')
+    with open(events, 'w', encoding='utf-8') as file:
+        file.write('{"n": 1}\n{"n": 2}\n')
+    made = longhaul('submit', 'told', '--batch', events, '--label', 'by=cli').split()
+    for invocation in made:
+        equal(dev.wait(invocation)['state'], 'failed', 'end')
+    until(lambda: all(i in longhaul('dead-letters', '--function', 'told') for i in made), 'listed')
+    redriven = longhaul('dead-letters', 'redrive', made[0]).strip()
+    equal(dev.get(redriven)['retry_of'], made[0], 'redriven')
+    again = longhaul('retry', made[1]).strip()
+    equal(dev.get(again)['retry_of'], made[1], 'retried')
+    dev.wait(redriven)
+    dev.wait(again)
+    assert '2 already-retried' in longhaul('retry', '--function', 'told', '--until',
+                                           dev.get(redriven)['created_at']), 'retried once'
+    assert json.loads(longhaul('debug', made[0]))['journal'], 'debug'
+    assert longhaul('purge', made[0]).startswith('purged'), 'purge'
+    assert 'would be matched' in longhaul('purge', '--function', 'told', '--dry-run'), 'dry run'
+    longhaul('queue', 'pause', 'told')
+    waiting = longhaul('submit', 'told').strip()
+    assert 'paused' in longhaul('queue', 'show', 'told'), 'queue'
+    assert '1 matched, 1 done' in longhaul('cancel', '--function', 'told', '--state', 'queued')
+    equal(dev.get(waiting)['state'], 'cancelled', 'state')
+    longhaul('queue', 'purge', 'told')
+    longhaul('queue', 'resume', 'told')
+    limits = json.loads(longhaul('limits', '-o', 'json'))
+    longhaul('limits', 'set', '--global-max', str(limits['global_max']))
+    equal(cli_helper.cli(dev, 'cancel').returncode, cli_helper.USAGE, 'neither id nor filter')
+    equal(cli_helper.cli(dev, 'purge', 'x', '--all').returncode, cli_helper.USAGE, 'both')

@@ -26,6 +26,15 @@ public:
     Result<InvocationStatus> cancel(StopRequest request);
     Result<InvocationStatus> kill(StopRequest request);
     Result<ListPage> list(ListFilter filter);
+    Result<InvocationStatus> retry(InvocationId id);
+    Result<void> purge(InvocationId id);
+    Result<BulkDone> bulk(BulkRequest request);
+    Result<ListPage> dead_letters(ListFilter filter);
+    Result<InvocationStatus> redrive(InvocationId id);
+    Result<wire::Json> debug(InvocationId id);
+    Result<wire::Json> submit_batch(std::string lines);
+    Result<wire::Json> queue(FunctionName name, std::string verb);
+    Result<wire::Json> limits(wire::Json change);
     Result<wire::Json> list_hosts();
     Result<InstanceList> list_instances();
     Result<HostDrain> get_drain(HostId host);

@@ -50,6 +50,23 @@ public:
 
     boost::asio::awaitable<Result<ListPage>> list(ListFilter filter);
 
+    // What has ended: the same again as new, and away with it. Each retry() is a new one.
+    boost::asio::awaitable<Result<InvocationStatus>> retry(InvocationId id);
+    boost::asio::awaitable<Result<void>> purge(InvocationId id);
+    // Calls until all is done, or something stops it.
+    boost::asio::awaitable<Result<BulkDone>> bulk(BulkRequest request);
+    boost::asio::awaitable<Result<ListPage>> dead_letters(ListFilter filter);
+    boost::asio::awaitable<Result<InvocationStatus>> redrive(InvocationId id);
+    // Everything about it, for people.
+    boost::asio::awaitable<Result<wire::Json>> debug(InvocationId id);
+    // Events as lines of a batch (PROTOCOL.md, section 2); the answer as it came.
+    boost::asio::awaitable<Result<wire::Json>> submit_batch(std::string lines);
+
+    // A function's queue: "" shows it; pause, resume, purge.
+    boost::asio::awaitable<Result<wire::Json>> queue(FunctionName name, std::string verb);
+    // `change` null: only looks.
+    boost::asio::awaitable<Result<wire::Json>> limits(wire::Json change);
+
     // Hosts.
     boost::asio::awaitable<Result<wire::Json>> list_hosts();
     boost::asio::awaitable<Result<InstanceList>> list_instances();
@@ -71,6 +88,7 @@ private:
     boost::asio::awaitable<Result<port::PeerResponse>> call(port::PeerRequest request,
                                                             Duration limit);
     boost::asio::awaitable<Result<wire::Json>> call_json(port::PeerRequest request, Duration limit);
+    boost::asio::awaitable<Result<InvocationStatus>> call_status(port::PeerRequest request);
     boost::asio::awaitable<Result<Submitted>> submit_once(SubmitRequest request);
     boost::asio::awaitable<Result<InvocationStatus>> get_patiently(InvocationId id);
     boost::asio::awaitable<Result<ResultInfo>> result_once(InvocationId id, ByteSink& sink,

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -82,6 +83,26 @@ struct ListFilter {
     bool oldest_first = false;
     std::uint32_t limit = 50;
     std::string cursor{};
+};
+
+// What is done to all that a filter matches.
+struct BulkRequest {
+    std::string verb{};    // cancel, kill, retry or purge
+    ListFilter filter{};   // `limit` and `oldest_first` do not count
+    bool all = false;      // without any filter
+    bool dry_run = false;  // only count
+    std::string grace{};   // of a cancel
+    std::string reason{};  // of a cancel or kill
+};
+
+// The sum over all calls that it took.
+struct BulkDone {
+    std::int64_t matched = 0;
+    std::int64_t done = 0;
+    std::int64_t refused = 0;
+    std::map<std::string, std::int64_t> by_reason{};
+    std::string stopped_by{};   // the problem that the rest would meet as well; "" = none
+    std::string next_cursor{};  // "" = nothing is left
 };
 
 struct ListPage {

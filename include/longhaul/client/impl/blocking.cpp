@@ -123,6 +123,33 @@ Result<InvocationStatus> BlockingClient::kill(StopRequest request) {
 Result<ListPage> BlockingClient::list(ListFilter filter) {
     return impl_->run(impl_->client.list(std::move(filter)));
 }
+Result<InvocationStatus> BlockingClient::retry(InvocationId id) {
+    return impl_->run(impl_->client.retry(std::move(id)));
+}
+Result<void> BlockingClient::purge(InvocationId id) {
+    return impl_->run(impl_->client.purge(std::move(id)));
+}
+Result<BulkDone> BlockingClient::bulk(BulkRequest request) {
+    return impl_->run(impl_->client.bulk(std::move(request)));
+}
+Result<ListPage> BlockingClient::dead_letters(ListFilter filter) {
+    return impl_->run(impl_->client.dead_letters(std::move(filter)));
+}
+Result<InvocationStatus> BlockingClient::redrive(InvocationId id) {
+    return impl_->run(impl_->client.redrive(std::move(id)));
+}
+Result<wire::Json> BlockingClient::debug(InvocationId id) {
+    return impl_->run(impl_->client.debug(std::move(id)));
+}
+Result<wire::Json> BlockingClient::submit_batch(std::string lines) {
+    return impl_->run(impl_->client.submit_batch(std::move(lines)));
+}
+Result<wire::Json> BlockingClient::queue(FunctionName name, std::string verb) {
+    return impl_->run(impl_->client.queue(std::move(name), std::move(verb)));
+}
+Result<wire::Json> BlockingClient::limits(wire::Json change) {
+    return impl_->run(impl_->client.limits(std::move(change)));
+}
 Result<wire::Json> BlockingClient::list_hosts() { return impl_->run(impl_->client.list_hosts()); }
 Result<InstanceList> BlockingClient::list_instances() {
     return impl_->run(impl_->client.list_instances());
