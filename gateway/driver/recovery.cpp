@@ -22,7 +22,7 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
                              "the view ends at position " + std::to_string(snapshot->applied) +
                                  " but the journal begins at " + std::to_string(opening.first));
     scheduler_.load_owner_term(snapshot->owner_term);
-    scheduler_.load_limits(snapshot->limits);
+    if (snapshot->limits) scheduler_.load_limits(*snapshot->limits);
     for (StoredFunction& function : snapshot->functions)
         scheduler_.load_function(function.tenant, function.current, function.paused,
                                  function.updated_at);

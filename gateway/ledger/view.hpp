@@ -71,7 +71,7 @@ struct ListQuery {
 struct ViewSnapshot {
     port::Position applied = 0;
     OwnerTerm owner_term = 0;
-    RunLimits limits{};
+    std::optional<RunLimits> limits{};  // nothing until they were set over the API
     std::vector<StoredFunction> functions{};
     std::vector<Invocation> live{};
 };

@@ -122,3 +122,26 @@ def test_a_thousand_pollers_and_two_hundred_followers_see_the_end(dev):
     different = [body for status, body in followed if (status, body) != (200, expected)]
     equal(different[:1], [], 'a follower that saw something else')
     equal(dev.get(invocation)['state'], 'succeeded', 'state')
+
+
+def test_the_configured_limit_of_all_functions_together_is_kept(fresh):
+    fresh.arguments += ['--set', 'gateway.limits.global_max=2']
+    if fresh.form == 'cluster':
+        fresh.cluster.settings['gateway'] += ['--set', 'limits.global_max=2']
+    for _ in range(2):  # a start and a restart
+        fresh.start()
+        equal(fresh.request('GET', '/v1/limits').json()['global_max'], 2, 'the limit')
+        fresh.kill_9()
+    fresh.start()
+    gated = 'while [ ! -e "$DIR/go" ]; do sleep 0.02; done'
+    fresh.shell('one', gated)
+    fresh.shell('other', gated)
+    made = [fresh.submit(name)['id'] for name in ('one', 'other', 'one', 'other')]
+    for invocation in made[:2]:
+        fresh.wait_state(invocation, 'running')
+    for invocation in made[2:]:
+        document = fresh.get(invocation)
+        equal((document['state'], document['wait_reason']), ('queued', 'global_limit'), 'the rest')
+    fresh.touch('go')
+    for invocation in made:
+        equal(fresh.wait(invocation)['state'], 'succeeded', 'end')

@@ -94,7 +94,7 @@ TEST_CASE("any write of the view may fail once: it is tried again, and nothing i
             test::run_for(io, clock, std::chrono::seconds(2));
             REQUIRE(feeder.failure().empty());
             REQUIRE(view->applied() == at);
-            REQUIRE(view->load()->limits.tenant_max == at);
+            REQUIRE(view->load()->limits->tenant_max == at);
         }
         struck = retries > 0;
         CHECK_FALSE(gave_up);

@@ -6,6 +6,7 @@
 #include "tests/support/seeded_random.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,7 +48,7 @@ public:
     std::map<std::string, std::size_t> history_lines;
     std::map<std::string, gateway::StoredFunction> functions;
     std::set<std::string> purged;
-    RunLimits limits{};
+    std::optional<RunLimits> limits{};
     OwnerTerm owner_term = 0;
 
 private:
