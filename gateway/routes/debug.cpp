@@ -61,12 +61,13 @@ Answer debug_invocation(const Api& api, net::Request& request) {
         .set("in_view", diagnosis->applied)
         .set("owner_term", scheduler.owner_term());
     wire::Json answer = wire::Json::object();
-    answer.set("now", format_rfc3339(api.gateway.clock().now()))
+    const TimePoint now = api.gateway.clock().now();
+    answer.set("now", format_rfc3339(now))
         .set("invocation", invocation_document(diagnosis->snapshot))
         .set("core", inspection_document(*diagnosis))
         .set("events", std::move(events))
         .set("host", host_of(api, invocation))
-        .set("queue", queue ? queue_document(*queue, scheduler, api.gateway.clock().now()) : wire::Json())
+        .set("queue", queue ? queue_document(*queue, scheduler, now) : wire::Json())
         .set("journal", std::move(journal));
     co_return net::json_response(200, answer);
 }

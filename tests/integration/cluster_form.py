@@ -33,6 +33,10 @@ class ClusterForm(harness.Dev):
                                        hosts=self.host_count,
                                        settings=settings_of(self.arguments))
 
+    def set(self, setting):
+        part, _, rest = setting.partition('.')
+        self.cluster.settings[part] += ['--set', rest]
+
     def launch(self):
         for name in self.cluster.names():
             self.cluster.launch(name)

@@ -117,6 +117,10 @@ class Dev:
         self.process = None
         self.public = self.internal = self.admin = None
 
+    def set(self, setting):
+        """A setting for the next start: `gateway.limits.global_max=2`."""
+        self.arguments += ['--set', setting]
+
     # -- life
 
     def launch(self):

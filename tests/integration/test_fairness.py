@@ -23,7 +23,7 @@ def path(function):
 
 
 def test_a_flood_of_one_tenant_lets_anothers_single_submit_pass(fresh):
-    fresh.arguments += ['--set', 'gateway.limits.global_max=2']
+    fresh.set('gateway.limits.global_max=2')
     fresh.start()
     fresh.shell('flood', GATED, max_running=100)
     document = fresh.request('GET', '/v1/functions/flood').json()

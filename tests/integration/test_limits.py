@@ -125,9 +125,7 @@ def test_a_thousand_pollers_and_two_hundred_followers_see_the_end(dev):
 
 
 def test_the_configured_limit_of_all_functions_together_is_kept(fresh):
-    fresh.arguments += ['--set', 'gateway.limits.global_max=2']
-    if fresh.form == 'cluster':
-        fresh.cluster.settings['gateway'] += ['--set', 'limits.global_max=2']
+    fresh.set('gateway.limits.global_max=2')
     for _ in range(2):  # a start and a restart
         fresh.start()
         equal(fresh.request('GET', '/v1/limits').json()['global_max'], 2, 'the limit')

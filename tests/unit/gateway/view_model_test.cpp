@@ -22,7 +22,7 @@ std::string row(const Invocation& invocation) { return encode_invocation(invocat
 void require_same_state(ViewBed& view, const ViewModel& model) {
     const auto snapshot = view->load();
     REQUIRE(snapshot.has_value());
-    CHECK(snapshot->limits.value_or(RunLimits{}) == model.limits);
+    CHECK(snapshot->limits == model.limits);
     CHECK(view->ended_count() == model.ended_count());
     CHECK(snapshot->owner_term == model.owner_term);
     std::vector<std::string> live;
