@@ -2,6 +2,7 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 
@@ -64,14 +65,15 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
 
     // I2: the key, or the chosen id, decides before anything else.
     std::optional<InvocationId> known;
-    if (!request.options.idempotency_key.empty())
+    if (!request.options.idempotency_key.empty() && !mutant(Mutant::key_not_looked_up))
         known = find_key(request.tenant, request.function, request.options.idempotency_key);
     if (!known && entries_.contains(request.id)) known = request.id;
     if (known) {
         const Invocation& existing = entries_.at(*known).invocation;
         if (existing.tenant != request.tenant)
             return make_error(Errc::not_found, "there is no invocation " + known->text);
-        if (existing.options.fingerprint != request.options.fingerprint)
+        if (existing.options.fingerprint != request.options.fingerprint &&
+            !mutant(Mutant::fingerprint_ignored))
             return fingerprint_differs(*known);
         return SubmitAnswer{*known, true};
     }
@@ -120,15 +122,17 @@ Result<void> Scheduler::has_room(const FunctionQueue& queue) const {
 }
 
 WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
-    if (queue.paused) return WaitReason::paused;
-    if (queue.current && queue.running >= queue.current->max_running)
+    if (queue.paused && !mutant(Mutant::paused_queue_granted)) return WaitReason::paused;
+    const std::uint32_t spare = mutant(Mutant::limit_off_by_one) ? 1 : 0;
+    if (queue.current && queue.running >= queue.current->max_running + spare)
         return WaitReason::function_limit;
     if (run_limits_.tenant_max > 0) {
         const auto tenant = running_by_tenant_.find(queue.tenant);
         if (tenant != running_by_tenant_.end() && tenant->second >= run_limits_.tenant_max)
             return WaitReason::tenant_limit;
     }
-    if (running_ >= run_limits_.global_max) return WaitReason::global_limit;
+    if (running_ >= run_limits_.global_max && !mutant(Mutant::global_limit_ignored))
+        return WaitReason::global_limit;
     return WaitReason::none;
 }
 
@@ -150,6 +154,7 @@ Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, cons
     const Host& host = *route.host;
     Attempt attempt;
     attempt.number = invocation.attempts.empty() ? 1 : invocation.current()->number + 1;
+    if (attempt.number > 1 && mutant(Mutant::attempt_number_reused)) --attempt.number;
     attempt.token = next_token();
     attempt.host = host.news.host;
     attempt.host_address = host.news.address;
@@ -252,6 +257,7 @@ void Scheduler::requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint3
     const auto next = transition(entry.invocation.state, trigger, {});
     if (!next) return;
     LH_ASSERT(*next == State::queued);
+    if (mutant(Mutant::place_lost)) entry.ticket = next_ticket_++;
     RequeuedRecord record;
     record.change = change(entry, now, *next);
     record.route_tries = route_tries;

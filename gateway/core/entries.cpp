@@ -2,10 +2,19 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 
 namespace longhaul::gateway {
+namespace {
+
+// Of what holds a slot.
+bool counts_in_queue(State state) {
+    return state != State::stopping || !mutant(Mutant::stop_frees_slot);
+}
+
+}  // namespace
 
 Scheduler::Scheduler(const SchedulerLimits& limits, std::uint64_t token_seed)
     : limits_(limits),
@@ -23,7 +32,11 @@ Scheduler::Entry* Scheduler::find_entry(const InvocationId& id) {
 // The entry, if `attempt` is its current one and neither ended nor fenced.
 Scheduler::Entry* Scheduler::find_attempt(const InvocationId& id, AttemptNumber attempt) {
     Entry* entry = find_entry(id);
-    if (!entry || !holds_slot(entry->invocation.state)) return nullptr;
+    if (!entry) return nullptr;
+    if (!holds_slot(entry->invocation.state) &&
+        !(is_terminal(entry->invocation.state) && entry->invocation.current() &&
+          mutant(Mutant::late_report_counts)))
+        return nullptr;
     const Attempt* current = entry->invocation.current();
     LH_ASSERT(current != nullptr);
     return current->number == attempt && !current->fenced ? entry : nullptr;
@@ -65,7 +78,7 @@ void Scheduler::leave(const Entry& entry) {
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.release(attempt.host, invocation.id, attempt.number, *invocation.function);
-        --queue.running;
+        if (counts_in_queue(invocation.state)) --queue.running;
         --running_;
         const auto tenant = running_by_tenant_.find(invocation.tenant);
         if (--tenant->second == 0) running_by_tenant_.erase(tenant);
@@ -91,7 +104,7 @@ void Scheduler::place(TimePoint now, Entry& entry) {
         const Attempt& attempt = *invocation.current();
         hosts_.assign(now, attempt.host, attempt.host_address, invocation.id, attempt.number,
                       *invocation.function);
-        ++queue.running;
+        if (counts_in_queue(invocation.state)) ++queue.running;
         ++running_;
         ++running_by_tenant_[invocation.tenant];
     }
@@ -106,7 +119,9 @@ std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
         return std::nullopt;
     case State::queued:
         return invocation.started_at ? invocation.deadline
-                                     : std::min(invocation.deadline, invocation.queue_ttl_at);
+               : mutant(Mutant::queue_ttl_ignored)
+                   ? invocation.deadline
+                   : std::min(invocation.deadline, invocation.queue_ttl_at);
     case State::retrying:
     case State::dispatching: return invocation.deadline;
     case State::running: {
