@@ -121,6 +121,7 @@ private:
 
     // A commit (of an append or of a seal) is being written.
     bool busy_ = false;
+    bool rolling_ = false;  // into a new segment: the prepared one is being taken
     bool appending_ = false;
     Duration mean_commit_{};  // exponential, of recent ones
     std::optional<Error> failure_;

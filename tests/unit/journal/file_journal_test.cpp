@@ -137,6 +137,55 @@ TEST_CASE("a sealing journal on threads and appends do not meet") {
     CHECK(read_all(*journal).value() == numbered(1, 100, 200));
 }
 
+namespace {
+
+// Each job takes its time, as on a thread whose disk is slow.
+class SlowWorkers final : public port::Workers {
+public:
+    SlowWorkers(port::Clock& clock, Duration pause) : clock_{clock}, pause_{pause} {}
+
+    boost::asio::awaitable<void> run(std::function<void()> job) override {
+        const TimePoint until = clock_.now() + pause_;
+        co_await clock_.wait_until(until);
+        job();
+    }
+
+private:
+    port::Clock& clock_;
+    const Duration pause_;
+};
+
+}  // namespace
+
+// Found by the torture test: the next segment was prepared anew, under the same name, while the
+// prepared one was still being taken, and what was acknowledged in it was lost.
+TEST_CASE("a segment that is being taken is not prepared anew beneath it") {
+    JournalFixture fixture;
+    SlowWorkers slow{fixture.clock, milliseconds{50}};
+    fixture.options.committer = &slow;
+    fixture.options.commit_inline_below = Duration::zero();
+    fixture.options.seal_after = milliseconds{1};
+    {
+        const auto journal = fixture.open().value();
+        boost::asio::cancellation_signal stop;
+        bool ended = false;
+        boost::asio::co_spawn(fixture.context, journal->run(),
+                              boost::asio::bind_cancellation_slot(
+                                  stop.slot(), [&](std::exception_ptr) { ended = true; }));
+        for (int i = 1; i <= 120; ++i) {
+            REQUIRE(fixture.append(*journal, numbered(i, 1, 400)).value() ==
+                    static_cast<port::Position>(i));
+        }
+        CHECK(journal->segment_count() >= 4);
+        stop.emit(boost::asio::cancellation_type::terminal);
+        test::run_for(fixture.context, fixture.clock, seconds{1});
+        REQUIRE(ended);
+    }
+    fixture.disk.kill();
+    const auto again = fixture.open().value();
+    CHECK(read_all(*again).value() == numbered(1, 120, 400));
+}
+
 TEST_CASE("after a failed write or sync nothing is acknowledged until the journal is opened anew") {
     for (const DiskOp op : {DiskOp::write, DiskOp::sync}) {
         JournalFixture fixture;

@@ -62,6 +62,7 @@ asio::awaitable<Result<port::Position>> FileJournal::append(std::vector<std::str
 asio::awaitable<Result<void>> FileJournal::commit_records(std::vector<std::string> records) {
     busy_ = true;
     Commit commit = plan(records);
+    rolling_ = commit.rolls;
     Result<void> written;
     const TimePoint begun = clock_.now();
     if (mean_commit_ < options_.commit_inline_below) {
@@ -73,6 +74,7 @@ asio::awaitable<Result<void>> FileJournal::commit_records(std::vector<std::strin
     }
     observe_commit(clock_.now() - begun);
     busy_ = false;
+    rolling_ = false;
     if (written) {
         apply(commit);
     } else {
@@ -225,7 +227,8 @@ void FileJournal::seal_now() {
 }
 
 bool FileJournal::wants_preparation() const {
-    return prepared_ == nullptr && offset_ * 2 > segments_.back().bytes &&
+    // Not while the prepared one, which still has that name, is on its way to its own.
+    return !rolling_ && prepared_ == nullptr && offset_ * 2 > segments_.back().bytes &&
            clock_.now() >= prepare_not_before_;
 }
 
