@@ -2,6 +2,7 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 
@@ -93,6 +94,7 @@ Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, cons
     const Host& host = *route.host;
     Attempt attempt;
     attempt.number = invocation.attempts.empty() ? 1 : invocation.current()->number + 1;
+    if (attempt.number > 1 && mutant(Mutant::attempt_number_reused)) --attempt.number;
     attempt.token = next_token();
     attempt.host = host.news.host;
     attempt.host_address = host.news.address;
@@ -135,6 +137,7 @@ void Scheduler::requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint3
     const auto next = transition(entry.invocation.state, trigger, {});
     if (!next) return;
     LH_ASSERT(*next == State::queued);
+    if (mutant(Mutant::place_lost)) entry.ticket = next_ticket_++;
     RequeuedRecord record;
     record.change = change(entry, now, *next);
     record.route_tries = route_tries;

@@ -2,6 +2,7 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 
@@ -92,7 +93,11 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
     last_now_ = now;
     const bool is_end = report.rank == kRankEnded && report.end.has_value();
     Entry* entry = find_attempt(report.id, report.attempt);
-    if (!entry || entry->invocation.current()->token != report.token) {
+    if (!entry ||
+        (entry->invocation.current()->token != report.token && !mutant(Mutant::token_unchecked))) {
+        // Another token for this very attempt, by its host: a copy of it, or another life. An answer
+        // goes by the attempt's name, and would reach the run that is the right one.
+        if (entry && entry->invocation.current()->host == report.host) return;
         // Late: ended, fenced or superseded. The host may forget it, or is told to stop it.
         if (is_end)
             ack(report, out);
@@ -155,7 +160,7 @@ void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
 void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outcome& out) {
     deadlines_.clear(entry.invocation.id);  // no timer fires once an end was reported
     take_lease(now, entry, report);
-    if (!report.end->result || !report.end->result_is_remote) {
+    if (!report.end->result || !report.end->result_is_remote || mutant(Mutant::result_not_copied)) {
         conclude(now, entry, report, out);
         return;
     }
@@ -320,6 +325,7 @@ void Scheduler::fence(TimePoint now, Entry& entry, Outcome& out) {
     record.change = change(entry, now, entry.invocation.state);
     record.attempt = entry.invocation.current()->number;
     commit(entry, std::move(record), out);
+    if (mutant(Mutant::fence_not_told)) return;
     StopEffect effect;
     const Attempt& attempt = *entry.invocation.current();
     effect.id = entry.invocation.id;
@@ -341,7 +347,7 @@ void Scheduler::fence_told(TimePoint now, const HostId& host, const InvocationId
 
 // Positive evidence that the attempt is gone: fence it, then judge.
 void Scheduler::lose(TimePoint now, Entry& entry, const std::string& evidence, Outcome& out) {
-    fence(now, entry, out);
+    if (!mutant(Mutant::fence_forgotten)) fence(now, entry, out);
     TransitionFacts facts;
     facts.stop_cause = entry.invocation.stop.cause;
     const auto next = transition(entry.invocation.state, Trigger::attempt_lost, facts);
@@ -361,7 +367,7 @@ void Scheduler::lose(TimePoint now, Entry& entry, const std::string& evidence, O
     std::optional<Stop> stop;
     if (entry.invocation.stop.cause != StopCause::none) {
         stop = entry.invocation.stop;
-        stop->confirmed = false;
+        stop->confirmed = mutant(Mutant::loss_confirms_stop);
     }
     end_attempt(now, entry, *next, std::move(end), std::move(failure), std::nullopt,
                 std::move(stop), out);

@@ -2,10 +2,19 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 
 namespace longhaul::gateway {
+namespace {
+
+// Of what holds a slot.
+bool counts_in_queue(State state) {
+    return state != State::stopping || !mutant(Mutant::stop_frees_slot);
+}
+
+}  // namespace
 
 Scheduler::Scheduler(const SchedulerLimits& limits, std::uint64_t token_seed)
     : limits_(limits),
@@ -22,7 +31,11 @@ Scheduler::Entry* Scheduler::find_entry(const InvocationId& id) {
 // The entry, if `attempt` is its current one and neither ended nor fenced.
 Scheduler::Entry* Scheduler::find_attempt(const InvocationId& id, AttemptNumber attempt) {
     Entry* entry = find_entry(id);
-    if (!entry || !holds_slot(entry->invocation.state)) return nullptr;
+    if (!entry) return nullptr;
+    if (!holds_slot(entry->invocation.state) &&
+        !(is_terminal(entry->invocation.state) && entry->invocation.current() &&
+          mutant(Mutant::late_report_counts)))
+        return nullptr;
     const Attempt* current = entry->invocation.current();
     LH_ASSERT(current != nullptr);
     return current->number == attempt && !current->fenced ? entry : nullptr;
@@ -49,7 +62,8 @@ void Scheduler::commit(Entry& entry, Record record, Outcome& out) {
     const Change* what = change_of(record);
     LH_ASSERT(what != nullptr);
     // The slot of an attempt that goes on is not given back in between.
-    const bool keeps_slot = holds_slot(entry.invocation.state) && holds_slot(what->state);
+    const bool keeps_slot = holds_slot(entry.invocation.state) && holds_slot(what->state) &&
+                            counts_in_queue(what->state);
     if (!keeps_slot) leave(entry);
     const bool applied = longhaul::apply(record, entry.invocation);
     LH_ASSERT(applied);
@@ -70,7 +84,8 @@ void Scheduler::leave(Entry& entry) {
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.release(attempt.host, invocation.id, attempt.number, *invocation.function);
-        fair_.release(queue, invocation.options.concurrency_key);
+        if (counts_in_queue(invocation.state))
+            fair_.release(queue, invocation.options.concurrency_key);
         --running_;
     }
     --queue.live;
@@ -93,7 +108,8 @@ void Scheduler::place(TimePoint now, Entry& entry) {
         const Attempt& attempt = *invocation.current();
         hosts_.assign(now, attempt.host, attempt.host_address, invocation.id, attempt.number,
                       *invocation.function);
-        fair_.hold(queue, invocation.options.concurrency_key);
+        if (counts_in_queue(invocation.state))
+            fair_.hold(queue, invocation.options.concurrency_key);
         ++running_;
     }
     arm(entry);
@@ -107,7 +123,9 @@ std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
         return std::nullopt;
     case State::queued:
         return invocation.started_at ? invocation.deadline
-                                     : std::min(invocation.deadline, invocation.queue_ttl_at);
+               : mutant(Mutant::queue_ttl_ignored)
+                   ? invocation.deadline
+                   : std::min(invocation.deadline, invocation.queue_ttl_at);
     case State::retrying:
     case State::dispatching: return invocation.deadline;
     case State::running: {

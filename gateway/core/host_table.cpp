@@ -1,6 +1,7 @@
 #include "gateway/core/host_table.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -91,9 +92,11 @@ HostTable::Heard HostTable::announce(TimePoint now, const HostNews& news) {
         host.full_until.reset();
         if (fresh) host.known_seq = host.last_seq = 0;
         host.last_seq = std::max(host.last_seq, news.last_seq);
-        if (fresh || heard.returned)
+        const bool is_newborn =
+            fresh && !(host.news.epoch > 1 && mutant(Mutant::new_epoch_ignored));
+        if (is_newborn || heard.returned)
             raise(host, Question::snapshot, std::nullopt);
-        else if (host.last_seq > host.known_seq)
+        else if (host.last_seq > host.known_seq && !mutant(Mutant::announced_gap_ignored))
             raise(host, Question::delta, now + times_.overtaken);
     }
     heard.asks = fresh || heard.returned || (!before && question(news.host));
@@ -108,7 +111,8 @@ HostTable::Heard HostTable::advance(TimePoint now, const HostId& id, Epoch epoch
     Heard heard{.accepted = true, .returned = host->suspect};
     const bool was_ready = is_ready(*host);
     const bool fresh = epoch != host->news.epoch;
-    const bool follows = !fresh && prev_seq && *prev_seq <= host->known_seq;
+    const bool follows =
+        !fresh && prev_seq && (*prev_seq <= host->known_seq || mutant(Mutant::gap_ignored));
     {
         const Touch touch(*this, *host);
         host->heard_at = now;
@@ -160,8 +164,9 @@ void HostTable::set_idle(Host& host, const Host::LoadedCode& code, std::uint32_t
 }
 
 bool HostTable::takes_work(const Host& host) {
-    return host.known && !host.suspect && !host.held && !host.news.draining &&
-           host.fences.empty() && host.attempts.size() < host.news.instances_max;
+    return host.known && !host.suspect && !host.held &&
+           (!host.news.draining || mutant(Mutant::drain_ignored)) && host.fences.empty() &&
+           host.attempts.size() < host.news.instances_max;
 }
 
 bool HostTable::is_ready(const Host& host) { return takes_work(host) && !host.full_until; }

@@ -1,5 +1,7 @@
 #include "gateway/core/lease_table.hpp"
 
+#include "longhaul/base/mutant.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -28,10 +30,12 @@ std::optional<Lease> LeaseTable::take(TimePoint now, const LeaseKey& key,
     std::vector<Lease>& of_key = place->second;
     std::optional<Lease> taken;
     while (!of_key.empty() && !taken) {
+        if (mutant(Mutant::lease_given_twice) && suits(of_key.back())) return of_key.back();
         Lease latest = std::move(of_key.back());
         of_key.pop_back();
         --count_;
-        if (latest.until > now && suits(latest)) taken = std::move(latest);
+        const bool lives = latest.until > now || mutant(Mutant::lapsed_lease_used);
+        if (lives && suits(latest)) taken = std::move(latest);
     }
     if (of_key.empty()) leases_.erase(place);
     return taken;

@@ -2,6 +2,7 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -34,7 +35,7 @@ void Scheduler::load_invocation(Invocation invocation) {
         queue->second.current->version == invocation.function->version)
         invocation.function = queue->second.current;
     const InvocationId id = invocation.id;
-    remember(invocation);
+    if (!mutant(Mutant::key_not_recovered)) remember(invocation);
     Entry entry;
     entry.invocation = std::move(invocation);
     entries_.insert_or_assign(id, std::move(entry));
@@ -42,6 +43,9 @@ void Scheduler::load_invocation(Invocation invocation) {
 
 void Scheduler::replayed(const Record& record) {
     LH_ASSERT(!begun_);
+    if (std::holds_alternative<StopIntentRecord>(record) &&
+        mutant(Mutant::stop_intent_not_recovered))
+        return;
     if (const auto* term = std::get_if<OwnerTermRecord>(&record)) {
         owner_term_ = std::max(owner_term_, term->term);
     } else if (const auto* put = std::get_if<FunctionPutRecord>(&record)) {
@@ -73,8 +77,8 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     LH_ASSERT(!begun_);
     last_now_ = now;
     fair_.set_tenant_max(run_limits_.tenant_max);
-    ++owner_term_;
-    out.records.push_back(OwnerTermRecord{0, owner_term_});
+    if (!mutant(Mutant::owner_term_kept)) ++owner_term_;
+    if (!mutant(Mutant::term_not_first)) out.records.push_back(OwnerTermRecord{0, owner_term_});
 
     std::vector<Entry*> live;
     for (auto& [id, entry] : entries_)
@@ -86,11 +90,13 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     for (Entry* entry : live) {
         entry->ticket = next_ticket_++;  // accepted first, first in line
         // Above what any reader saw under an earlier term (I5).
-        entry->invocation.status_version = owner_term_ << kStatusVersionBits;
+        if (!mutant(Mutant::status_version_restarts))
+            entry->invocation.status_version = owner_term_ << kStatusVersionBits;
         // A take that the last owner sent has been answered by now or never reached the host.
         entry->take_is_answered = true;
         entry->take_answered_at = TimePoint{};
         place(now, *entry);
+        if (mutant(Mutant::timers_not_recovered)) deadlines_.clear(entry->invocation.id);
     }
     begun_ = true;
 }
@@ -133,8 +139,8 @@ void Scheduler::host_news(TimePoint now, const HostNews& news, Outcome& out) {
     heard(news.host, what, out);
     const Host* host = hosts_.find(news.host);
     // While more is to be asked the two cannot mean the same.
-    if (what.accepted && news.digest && host->question == Question::none &&
-        *news.digest != digest_of(*host))
+    if (what.accepted && news.digest && !mutant(Mutant::digest_ignored) &&
+        host->question == Question::none && *news.digest != digest_of(*host))
         hosts_.ask_later(news.host, Question::digest, now + limits_.hosts.digest_again);
     if (what.room) grant(now, out);
 }
@@ -188,7 +194,8 @@ void Scheduler::host_silent(TimePoint now, const HostId& host) {
 void Scheduler::remind(const AttemptReport& known, Outcome& out) {
     Entry* entry = find_attempt(known.id, known.attempt);
     if (!entry || entry->ended || known.rank == kRankEnded) return;
-    if (entry->invocation.state == State::stopping) send_stop(*entry, out);
+    if (entry->invocation.state == State::stopping && !mutant(Mutant::stop_not_repeated))
+        send_stop(*entry, out);
     // What its runtime agent has told before its host heard of it has started.
     const bool may_lack_start = known.rank < kRankStarting && entry->rank < kRankStarting;
     if (entry->invocation.state == State::dispatching && may_lack_start)
@@ -212,7 +219,8 @@ void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& 
         Entry* entry = find_attempt(id, attempt);
         if (!entry || entry->ended || entry->invocation.current()->host != answer.host) continue;
         // Not every instance was found yet, or it may have started since: absence is no evidence.
-        if (!answer.complete || !judge_absent(now, *entry, answer, out)) is_unproven = true;
+        const bool is_complete = answer.complete || mutant(Mutant::incomplete_is_absent);
+        if (!is_complete || !judge_absent(now, *entry, answer, out)) is_unproven = true;
     }
     const TimePoint again_at = now + limits_.ask_again;
     if (answer.epoch != host->news.epoch)
@@ -230,7 +238,8 @@ void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& 
 bool Scheduler::judge_absent(TimePoint now, Entry& entry, const HostAnswer& answer, Outcome& out) {
     // Absence counts only for what the host had answered for before it was asked.
     // What has started meanwhile, unknown to the host when it was asked, is asked about again.
-    if (!entry.take_is_answered || entry.take_answered_at > answer.asked_at)
+    if ((!entry.take_is_answered || entry.take_answered_at > answer.asked_at) &&
+        !mutant(Mutant::absent_at_once))
         return entry.invocation.state != State::running;
     switch (entry.invocation.state) {
     case State::dispatching:

@@ -2,6 +2,7 @@
 #include "gateway/core/scheduler.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -54,10 +55,12 @@ Result<void> Scheduler::has_room(TimePoint now, const FunctionQueue& queue,
 }
 
 void Scheduler::set_limits(FunctionQueue& queue) {
-    const std::uint32_t running_max =
-        queue.current ? queue.current->max_running : std::numeric_limits<std::uint32_t>::max();
+    const std::uint32_t spare = mutant(Mutant::limit_off_by_one) ? 1 : 0;
+    const std::uint32_t running_max = queue.current ? queue.current->max_running + spare
+                                                    : std::numeric_limits<std::uint32_t>::max();
     const std::uint32_t key_max = queue.current ? queue.current->key_max_running : 0;
-    fair_.set_limits(queue, running_max, key_max, queue.paused);
+    fair_.set_limits(queue, running_max, key_max,
+                     queue.paused && !mutant(Mutant::paused_queue_granted));
 }
 
 void Scheduler::enqueue(Entry& entry) {
@@ -93,10 +96,11 @@ void Scheduler::dequeue(Entry& entry) {
 }
 
 WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
-    if (queue.paused) return WaitReason::paused;
+    if (queue.paused && !mutant(Mutant::paused_queue_granted)) return WaitReason::paused;
     if (queue.running >= queue.running_max) return WaitReason::function_limit;
     if (fair_.tenant_is_full(queue)) return WaitReason::tenant_limit;
-    if (running_ >= run_limits_.global_max) return WaitReason::global_limit;
+    if (running_ >= run_limits_.global_max && !mutant(Mutant::global_limit_ignored))
+        return WaitReason::global_limit;
     return WaitReason::none;
 }
 
@@ -112,7 +116,7 @@ void Scheduler::grant(TimePoint now, Outcome& out) {
     if (!begun_ || holding_) return;
     fair_.set_tenant_max(run_limits_.tenant_max);
     look_again(now);
-    while (running_ < run_limits_.global_max) {
+    while (running_ < run_limits_.global_max || mutant(Mutant::global_limit_ignored)) {
         const FairQueue::Next next = fair_.next();
         if (!next.waiter) return;
         Entry& entry = static_cast<Entry&>(*next.waiter);

@@ -2,6 +2,7 @@
 
 #include "gateway/driver/host_conversion.hpp"
 #include "gateway/driver/run_request.hpp"
+#include "longhaul/base/mutant.hpp"
 #include "longhaul/wire/host_messages.hpp"
 #include "longhaul/wire/problem_json.hpp"
 
@@ -136,7 +137,7 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
     take.token = effect.token;
     take.tenant = effect.tenant;
     take.function = *effect.function;
-    take.instance = so_far.sent_to;
+    if (!mutant(Mutant::leased_instance_unsaid)) take.instance = so_far.sent_to;
     const Duration limit = effect.function->load_timeout + limits_.take_margin;
     take.ms_left = to_ms(limit);
     port::PeerRequest request{"POST", "/v1/instances:take", {}, wire::to_json(take).dump()};
@@ -153,7 +154,10 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
                                       {"why", error.message}});
         // The host's report will decide: it says that the attempt had started and ended there, or
         // an earlier start of ours went unanswered. A newer owner's word would reach us as well.
-        if (so_far.is_unsure || error.type == "already-ended" || error.type == "stale-owner" ||
+        const bool is_unsure = so_far.is_unsure && !mutant(Mutant::unsure_start_is_refusal);
+        const bool has_ended =
+            error.type == "already-ended" && !mutant(Mutant::ended_start_is_refusal);
+        if (is_unsure || has_ended || error.type == "stale-owner" ||
             error.type == "instance-silent")
             co_return Verdict::again;
         if (error.type == "load-failed" || error.type == "load-timeout") {
@@ -198,7 +202,8 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::send_invocation(const St
         });
         co_return Verdict::done;
     }
-    if (outcome.sent == Sent::unsure) so_far.is_unsure = true;
+    if (outcome.sent == Sent::unsure && !mutant(Mutant::unsure_start_is_refusal))
+        so_far.is_unsure = true;
     if (so_far.is_unsure) co_return Verdict::again;
     refused(
         effect,
@@ -271,6 +276,7 @@ boost::asio::awaitable<void> Dispatcher::stop(Key key) {
         const StopEffect& latest = stopping_.at(key);
         const bool unchanged = latest.cause == effect.cause && latest.fence == effect.fence &&
                                latest.grace == effect.grace;
+        if (answered && mutant(Mutant::kill_not_escalated)) break;
         if (answered && unchanged) break;
         if (answered) continue;  // escalated meanwhile: send that at once
         ++counters_.retries;
@@ -349,7 +355,7 @@ boost::asio::awaitable<Result<Content>> Dispatcher::try_fetch(const FetchResultE
     auto stored = co_await bodies_.store(*response->body, effect.result_max,
                                          std::move(content_type), expected_bytes);
     if (!stored) co_return stored.error();
-    if (stored->sha256 != effect.expected.sha256) {
+    if (stored->sha256 != effect.expected.sha256 && !mutant(Mutant::result_unchecked)) {
         if (!stored->file.empty()) {
             std::string file = stored->file;
             co_await bodies_.remove(std::move(file));

@@ -3,6 +3,7 @@
 #include "gateway/driver/host_conversion.hpp"
 #include "gateway/ledger/view_rows.hpp"
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 #include "longhaul/wire/host_messages.hpp"
 
 #include <algorithm>
@@ -130,6 +131,9 @@ port::Position Gateway::step(const StepBody& body) {
 }
 
 boost::asio::awaitable<void> Gateway::settle(port::Position position, Outcome outcome) {
+    if (mutant(Mutant::ack_before_durable))
+        for (const Effect& effect : outcome.effects)
+            if (std::holds_alternative<AckEffect>(effect)) dispatcher_.perform(effect);
     auto durable = co_await commits_.wait_durable(position);
     if (!durable) co_return;  // the program is stopping
     for (const Effect& effect : outcome.effects) {
@@ -202,6 +206,7 @@ Gateway::ViewReading::~ViewReading() {
 void Gateway::on_applied() {
     port::Position forgettable = feeder_.applied();
     if (!view_readings_.empty()) forgettable = std::min(forgettable, *view_readings_.begin());
+    if (mutant(Mutant::forgotten_too_early)) forgettable = commits_.durable();
     while (!ended_.empty() && ended_.front().first <= forgettable) {
         scheduler_.forget(ended_.front().second);
         ended_.pop_front();

@@ -1,6 +1,7 @@
 // Start = view + tail of the journal.
 #include "gateway/driver/handle.hpp"
 #include "gateway/ledger/record_codec.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 #include <unordered_set>
@@ -34,7 +35,8 @@ boost::asio::awaitable<Result<void>> Gateway::recover() {
 
     std::unordered_set<std::string> bodies;
     scheduler_.for_each([&](const Invocation& invocation) {
-        if (!invocation.body.file.empty()) bodies.insert(invocation.body.file);
+        if (!invocation.body.file.empty() && !mutant(Mutant::live_bodies_dropped))
+            bodies.insert(invocation.body.file);
         if (invocation.result && !invocation.result->file.empty())
             bodies.insert(invocation.result->file);
     });

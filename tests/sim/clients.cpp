@@ -39,10 +39,12 @@ bool says_nothing(const Error& error) {
 }  // namespace
 
 void Clients::take(const InvocationId& id, const Result<gateway::Snapshot>& answer) {
-    if (answer)
+    if (answer) {
+        witness_.shown(answer->invocation);
         notebook_.read(answer->invocation);
-    else if (!says_nothing(answer.error()))
+    } else if (!says_nothing(answer.error())) {
         notebook_.not_found(id, answer.error().message);
+    }
 }
 
 boost::asio::awaitable<void> Clients::submit(gateway::Gateway& gateway, std::uint64_t number) {
@@ -51,6 +53,7 @@ boost::asio::awaitable<void> Clients::submit(gateway::Gateway& gateway, std::uin
     gateway::SubmitInput input = input_of(number, *body);
     auto answer = co_await gateway.submit(std::move(input));
     if (answer) {
+        witness_.accepted(answer->id);
         notebook_.accepted(key_of(number), key_of(number), answer->id, answer->replayed);
     } else if (!says_nothing(answer.error())) {
         notebook_.violation(
@@ -99,6 +102,7 @@ boost::asio::awaitable<void> Clients::stop(gateway::Gateway& gateway, Invocation
     if (answer) {
         notebook_.trace("client: " + std::string(to_string(cause)) + " of " + id.text);
         notebook_.stop_accepted(id);
+        witness_.shown(answer->invocation);
         notebook_.read(answer->invocation);
         notebook_.saw("stops accepted");
     } else if (answer.error().code != Errc::conflict) {

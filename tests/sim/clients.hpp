@@ -15,7 +15,8 @@ inline const TenantName kTenant{"acme"};
 
 class Clients {
 public:
-    Clients(Notebook& notebook, test::FakeClock& clock) : notebook_(notebook), clock_(clock) {}
+    Clients(Notebook& notebook, Witness& witness, test::FakeClock& clock)
+        : notebook_(notebook), witness_(witness), clock_(clock) {}
 
     // Everything of a submit follows from its number: the same number is the same request.
     boost::asio::awaitable<void> submit(gateway::Gateway& gateway, std::uint64_t number);
@@ -37,6 +38,7 @@ private:
     void take(const InvocationId& id, const Result<gateway::Snapshot>& answer);
 
     Notebook& notebook_;
+    Witness& witness_;
     test::FakeClock& clock_;
 };
 

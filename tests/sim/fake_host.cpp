@@ -12,13 +12,14 @@ constexpr std::size_t kInlineMax = 8 * 1024;
 }  // namespace
 
 FakeHost::FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer,
-                   StatusHouse& status, Notebook& notebook, std::uint64_t seed,
+                   StatusHouse& status, Notebook& notebook, Witness& witness, std::uint64_t seed,
                    HostBehaviour behaviour)
     : name_(std::move(name)),
       clock_(clock),
       peer_(peer),
       status_(status),
       notebook_(notebook),
+      witness_(witness),
       random_(seed),
       behaviour_(behaviour) {}
 
@@ -93,6 +94,7 @@ void FakeHost::come_up(std::uint64_t life) {
 void FakeHost::all_found(std::uint64_t life) {
     if (life != life_) return;
     complete_ = true;
+    settled_at_ = clock_.now();
     for (auto& [key, what] : runs_) what.found = what.heard = true;
     for (auto& [key, what] : runs_) publish(key);
 }
@@ -108,8 +110,18 @@ void FakeHost::cut(bool on) {
 
 void FakeHost::heal() {
     cut(false);
+    drain(false);
     is_tidy_ = true;
     if (!up_) come_up(life_);
+}
+
+void FakeHost::drain(bool on) {
+    if (on == draining_) return;
+    notebook_.trace("host " + name_ + (on ? ": drains" : ": takes work again"));
+    if (on) notebook_.saw("drains");
+    draining_ = on;
+    ++drains_;
+    send_report();
 }
 
 std::size_t FakeHost::busy() const {
@@ -151,7 +163,9 @@ void FakeHost::end(const RunKey& key, Run& what, AttemptOutcome outcome, bool si
     notebook_.trace("run: " + key.first.text + "/" + std::to_string(key.second) + " on " + name_ +
                     " ends as " + std::string(to_string(outcome)));
     notebook_.run_gone(key);
+    notebook_.run_ended(key, outcome);
     what.stage = Stage::ended;
+    what.ended_at = clock_.now();
     ++what.version;
     wire::StatusEntry end;
     end.outcome = outcome;

@@ -9,8 +9,9 @@
 #pragma once
 
 #include "longhaul/wire/host_messages.hpp"
-#include "tests/sim/notebook.hpp"
 #include "tests/sim/status_house.hpp"
+#include "tests/sim/witness.hpp"
+#include "tests/support/fake_bus.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_peer.hpp"
 #include "tests/support/seeded_random.hpp"
@@ -37,7 +38,7 @@ struct HostBehaviour {
 class FakeHost {
 public:
     FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, StatusHouse& status,
-             Notebook& notebook, std::uint64_t seed, HostBehaviour behaviour);
+             Notebook& notebook, Witness& witness, std::uint64_t seed, HostBehaviour behaviour);
 
     void begin();
     void restart(Duration down);
@@ -45,6 +46,12 @@ public:
     // Nothing passes between it and the gateway.
     void cut(bool on);
     void heal();
+    // Says so, and refuses new runs.
+    void drain(bool on);
+    // Turns that it took between draining and not.
+    [[nodiscard]] std::uint64_t drains() const { return drains_; }
+    // A batch of another life, or of a copy of this host: the same attempt under another token.
+    void confuse(test::FakeBus& bus);
     // A runtime agent dies: one that runs something, or one that is leased.
     void lose_instance();
 
@@ -52,6 +59,17 @@ public:
     [[nodiscard]] bool up() const { return up_; }
     // Runs that nobody has acknowledged or fenced.
     [[nodiscard]] std::size_t kept() const { return runs_.size(); }
+    // Up for this long, with all its instances found.
+    [[nodiscard]] bool settled_since(TimePoint when) const;
+    // What it knows of its runs.
+    struct Fact {
+        RunKey key;
+        bool runs = false;
+        StopCause stop_cause = StopCause::none;
+        std::optional<TimePoint> ended_at{};
+        bool result_is_remote = false;
+    };
+    [[nodiscard]] std::vector<Fact> facts() const;
 
 private:
     enum class Stage : std::uint8_t { taken, running, ended };
@@ -61,6 +79,7 @@ private:
         std::uint64_t version = 1;
         std::optional<TimePoint> started_at{};
         std::optional<TimePoint> ends_at{};
+        std::optional<TimePoint> ended_at{};
         std::uint64_t plan = 0;  // an end that was planned before the last one does not come
         bool ignores_sigterm = false;
         StopCause stop_cause = StopCause::none;
@@ -134,6 +153,7 @@ private:
     test::FakePeer& peer_;
     StatusHouse& status_;
     Notebook& notebook_;
+    Witness& witness_;
     test::SeededRandom random_;
     const HostBehaviour behaviour_;
 
@@ -156,6 +176,9 @@ private:
     std::uint64_t boots_ = 1;
     bool complete_ = true;
     bool cut_ = false;
+    bool draining_ = false;
+    std::uint64_t drains_ = 0;
+    TimePoint settled_at_{};
     bool is_tidy_ = false;  // after heal(): nothing is refused for a passing reason
 };
 

@@ -59,6 +59,7 @@ std::optional<Error> FakeHost::refuses(const wire::TakeRequest& request) {
         }
         return std::nullopt;
     }
+    if (draining_) return make_error(Errc::overloaded, "it drains", "draining");
     if (!complete_ || busy() >= behaviour_.instances_max)
         return make_error(Errc::overloaded, "full", "no-capacity");
     if (!is_tidy_ && random_.chance(behaviour_.refuses))
@@ -213,7 +214,12 @@ FakeHost::Response FakeHost::result(const std::string& target) {
     if (found == runs_.end() || found->second.stage != Stage::ended)
         return problem(make_error(Errc::not_found, "no result"));
     notebook_.saw("results fetched");
-    return test::make_response(200, found->second.result);
+    std::string bytes = found->second.result;
+    if (!is_tidy_ && !bytes.empty() && random_.chance(0.1)) {
+        notebook_.saw("results damaged on the way");
+        bytes.front() = '?';
+    }
+    return test::make_response(200, std::move(bytes));
 }
 
 }  // namespace longhaul::sim

@@ -18,7 +18,8 @@ void FakeHost::lease(const RunKey& after, const Run& what) {
     if (outcome != AttemptOutcome::succeeded && outcome != AttemptOutcome::failed) return;
     if (!up_ || !what.heard) return;  // nobody is there to give it
     notebook_.saw("leases offered");
-    const std::string token = "lease-" + std::to_string(next_instance_++);
+    const std::string token = "lease-" + name_ + "-" + std::to_string(next_instance_++);
+    witness_.leased(token, clock_.now() + kLease);
     leases_[what.instance] = OpenLease{token, owner_term_, after, clock_.now() + kLease};
     // Taken back some time after it lapsed.
     const TimePoint at = clock_.now() + kLease + random_.up_to(std::chrono::seconds(2));

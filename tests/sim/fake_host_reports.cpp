@@ -51,6 +51,7 @@ void FakeHost::send_report() {
     report.host.host = HostId{name_};
     report.host.epoch = epoch_;
     report.host.last_seq = seq_;
+    report.host.draining = draining_;
     report.host.address = name_;
     report.host.capacity = wire::HostCapacity{64'000, 64'000, behaviour_.instances_max};
     for (const RunKey& key : changed_since(sent_seq_)) {
@@ -80,6 +81,37 @@ void FakeHost::report_sent(const wire::Report& report, const std::string& text) 
     sent_seq_ = answer->snapshot_please ? 0 : report.host.last_seq;
     if (report.host.digest) digest_at_ = clock_.now() + kDigestEvery;
     if (!changed_since(sent_seq_).empty()) send_report();
+}
+
+void FakeHost::confuse(test::FakeBus& bus) {
+    const auto place = std::ranges::find_if(
+        runs_, [](const auto& item) { return item.second.stage == Stage::running; });
+    if (place == runs_.end() || !up_) return;
+    notebook_.saw("reports under another token");
+    wire::StatusBatch batch;
+    batch.host = HostId{name_};
+    batch.epoch = epoch_;
+    batch.last_seq = seq_;
+    batch.entries.push_back(entry_of(place->first, place->second));
+    wire::StatusEntry& entry = batch.entries.back();
+    entry.token = Token{"of-another-life"};
+    entry.rank = wire::Rank::ended;
+    entry.outcome = AttemptOutcome::succeeded;
+    entry.version += 100;
+    static_cast<void>(bus.publish("longhaul.v1.status.0", wire::to_json(batch).dump()));
+}
+
+bool FakeHost::settled_since(TimePoint when) const {
+    return up_ && complete_ && settled_at_ <= when;
+}
+
+std::vector<FakeHost::Fact> FakeHost::facts() const {
+    std::vector<Fact> facts;
+    for (const auto& [key, what] : runs_)
+        if (what.heard)
+            facts.push_back({key, what.stage == Stage::running, what.stop_cause, what.ended_at,
+                             what.end.result && !what.end.result->is_inline});
+    return facts;
 }
 
 FakeHost::Response FakeHost::status(const std::string& body) {

@@ -34,7 +34,13 @@ boost::asio::awaitable<Result<port::PeerResponse>> GatedPeer::call(std::string a
                                                                    port::PeerRequest request,
                                                                    Duration limit) {
     if (closed_) co_return make_error(Errc::cancelled, "the process has died");
+    machine_.witness.leaves(address, request);
     const auto slot = std::make_shared<Slot>(machine_.executor);
+    const std::string to = address;
+    const bool is_kill = request.target == "/v1/kill:batch";
+    const port::PeerRequest sent =
+        is_kill ? port::PeerRequest{request.method, request.target, {}, request.body}
+                : port::PeerRequest{};
     machine_.wires.start(
         "call", forward(machine_.peer, slot, std::move(address), std::move(request), limit));
     boost::system::error_code ignored;
@@ -42,6 +48,7 @@ boost::asio::awaitable<Result<port::PeerResponse>> GatedPeer::call(std::string a
         co_await slot->answered.async_wait(
             boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
     if (closed_ || !slot->outcome) co_return make_error(Errc::cancelled, "the process has died");
+    if (*slot->outcome && (*slot->outcome)->status == 200) machine_.witness.answered(to, sent);
     co_return std::move(*slot->outcome);
 }
 
@@ -89,13 +96,15 @@ boost::asio::awaitable<Result<void>> GatewayLife::start() {
                                              std::move(options));
     if (!opened) co_return opened.error();
     journal_ = std::move(*opened);
+    watched_.emplace(*journal_, machine_.witness);
+    machine_.witness.opened(*journal_);
     auto view = gateway::MemoryView::open(machine_.view_store, gateway::ViewOptions{});
     if (!view) co_return view.error();
     view_ = std::move(*view);
     loops_.start("journal", journal_->run());
     gateway_.emplace(
         machine_.executor,
-        gateway::GatewayPorts{machine_.clock, machine_.random, machine_.workers, *journal_, peer_,
+        gateway::GatewayPorts{machine_.clock, machine_.random, machine_.workers, *watched_, peer_,
                               machine_.bus, blobs_, *view_, bodies_, uploads_, &event_outlet_},
         limits_, logger_for(machine_.notebook), [this](const Error&) { storage_failed_ = true; });
     auto started = co_await gateway_->start();
@@ -115,6 +124,7 @@ boost::asio::awaitable<void> GatewayLife::crash() {
     co_await loops_.join();
     gateway_.reset();
     view_.reset();
+    watched_.reset();
     journal_.reset();
     machine_.view_store.fail_writes(Error{});
 }
@@ -129,6 +139,7 @@ boost::asio::awaitable<void> GatewayLife::stop() {
     co_await loops_.join();
     gateway_.reset();
     view_.reset();
+    watched_.reset();
     journal_.reset();
 }
 

@@ -9,7 +9,7 @@
 #include "gateway/ledger/memory_view.hpp"
 #include "longhaul/journal/file_journal.hpp"
 #include "longhaul/system/workers.hpp"
-#include "tests/sim/notebook.hpp"
+#include "tests/sim/witness.hpp"
 #include "tests/support/fake_bus.hpp"
 #include "tests/support/fake_peer.hpp"
 #include "tests/support/memory_disk.hpp"
@@ -36,6 +36,7 @@ struct Machine {
     test::FakeEventSink& events;
     net::TaskGroup& wires;  // calls under way: they outlive who made them
     Notebook& notebook;
+    Witness& witness;
 };
 
 class GatedPeer final : public port::Peer {
@@ -95,6 +96,7 @@ private:
     net::TaskGroup loops_;
     net::TaskGroup clients_;
     std::unique_ptr<journal::FileJournal> journal_;
+    std::optional<WatchedJournal> watched_;
     std::unique_ptr<gateway::View> view_;
     std::optional<gateway::Gateway> gateway_;
     bool serves_ = false;

@@ -1,12 +1,19 @@
 // sim: many histories by seed, or one with a trace.
 //
-//   sim --seeds N [--first M]   seeds M … M+N-1; says at the end what happened in them
-//   sim --seed N                one history, told to stderr
+//   sim --seeds N [--first M] [--jobs J]   seeds M … M+N-1, J processes (one for each processor);
+//                                          says at the end what happened in them
+//   sim --seed N                           one history, told to stderr
+//
+// Every run of many begins with the seeds that once failed.
+#include "tests/sim/children.hpp"
 #include "tests/sim/world.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 
 namespace {
 
@@ -47,6 +54,10 @@ constexpr const char* kMustHappen[] = {
     "runs under a lease that were asked for",
     "starts under a lease refused",
     "leased instances that died",
+    "drains",
+    "calms",
+    "results damaged on the way",
+    "reports under another token",
     "power cuts",
     "kills of the gateway",
     "orderly stops",
@@ -73,9 +84,13 @@ void name_seed(int) {
     std::signal(SIGABRT, SIG_DFL);
 }
 
+// Seeds that once failed, whatever the cause was.
+constexpr std::uint64_t kFailedOnce[] = {1};
+
 struct Options {
     std::uint64_t first = 1;
     std::uint64_t count = 300;
+    std::size_t jobs = sim::processors();
     bool traces = false;
 };
 
@@ -86,11 +101,13 @@ bool read(int argc, char** argv, Options& options) {
         const std::uint64_t value = std::strtoull(argv[index + 1], &end, 10);
         if (*end != '\0') return false;
         if (std::strcmp(argv[index], "--seed") == 0) {
-            options = Options{value, 1, true};
+            options = Options{value, 1, 1, true};
         } else if (std::strcmp(argv[index], "--seeds") == 0) {
             options.count = value;
         } else if (std::strcmp(argv[index], "--first") == 0) {
             options.first = value;
+        } else if (std::strcmp(argv[index], "--jobs") == 0) {
+            options.jobs = std::max<std::size_t>(1, value);
         } else {
             return false;
         }
@@ -98,37 +115,84 @@ bool read(int argc, char** argv, Options& options) {
     return true;
 }
 
+// What a run of some seeds has shown.
+struct Sum {
+    std::uint64_t passed = 0;
+    std::uint64_t failed = 0;
+    std::map<std::string, std::uint64_t> seen;
+};
+
+void run_seed(std::uint64_t seed, bool traces, Sum& sum) {
+    current_seed = static_cast<std::sig_atomic_t>(seed);
+    sim::World world{seed, traces};
+    const std::string wrong = world.run();
+    for (const auto& [what, count] : world.notebook().seen()) sum.seen[what] += count;
+    ++(wrong.empty() ? sum.passed : sum.failed);
+    if (wrong.empty()) return;
+    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
+    std::fflush(stdout);
+}
+
+// The share of one child; what it has seen goes to the parent as lines.
+void run_share(std::size_t number, const Options& options) {
+    Sum sum;
+    if (number == 0)
+        for (const std::uint64_t seed : kFailedOnce) run_seed(seed, false, sum);
+    for (std::uint64_t at = number; at < options.count; at += options.jobs)
+        run_seed(options.first + at, false, sum);
+    for (const auto& [what, count] : sum.seen)
+        std::printf("saw %llu %s\n", static_cast<unsigned long long>(count), what.c_str());
+    std::printf("passed %llu\nfailed %llu\n", static_cast<unsigned long long>(sum.passed),
+                static_cast<unsigned long long>(sum.failed));
+}
+
+void add_share(const sim::ChildEnd& end, Sum& sum) {
+    std::istringstream lines{end.text};
+    std::string line;
+    while (std::getline(lines, line)) {
+        std::istringstream words{line};
+        std::string word;
+        std::uint64_t count = 0;
+        words >> word >> count;
+        if (word == "saw" && words)
+            sum.seen[line.substr(line.find(' ', 4) + 1)] += count;
+        else if (word == "passed" && words)
+            sum.passed += count;
+        else if (word == "failed" && words)
+            sum.failed += count;
+        else
+            std::printf("%s\n", line.c_str());
+    }
+    if (!end.ended_well) ++sum.failed;
+    std::fflush(stdout);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     Options options;
     if (!read(argc, argv, options)) {
-        std::fprintf(stderr, "usage: sim [--seeds N] [--first N] | --seed N\n");
+        std::fprintf(stderr, "usage: sim [--seeds N] [--first N] [--jobs N] | --seed N\n");
         return 2;
     }
     std::signal(SIGABRT, name_seed);
-    std::map<std::string, std::uint64_t> seen;
-    std::uint64_t failed = 0;
-    for (std::uint64_t seed = options.first; seed < options.first + options.count; ++seed) {
-        current_seed = static_cast<std::sig_atomic_t>(seed);
-        sim::World world{seed, options.traces};
-        const std::string wrong = world.run();
-        for (const auto& [what, count] : world.notebook().seen()) seen[what] += count;
-        if (wrong.empty()) continue;
-        ++failed;
-        std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), wrong.c_str());
-        std::fflush(stdout);
-    }
-    for (const auto& [what, count] : seen)
+    Sum sum;
+    if (options.traces)
+        run_seed(options.first, true, sum);
+    else
+        sim::run_children(
+            options.jobs, options.jobs, [&](std::size_t number) { run_share(number, options); },
+            [&](const sim::ChildEnd& end) { add_share(end, sum); });
+    for (const auto& [what, count] : sum.seen)
         std::printf("%8llu  %s\n", static_cast<unsigned long long>(count), what.c_str());
-    std::uint64_t passed = options.count - failed;
     if (options.count >= kSeedsThatShowAll)
         for (const char* what : kMustHappen)
-            if (!seen.contains(what)) {
+            if (!sum.seen.contains(what)) {
                 std::printf("never happened: %s\n", what);
-                ++failed;
+                ++sum.failed;
             }
-    std::printf("%llu passed, %llu failed, 0 skipped\n", static_cast<unsigned long long>(passed),
-                static_cast<unsigned long long>(failed));
-    return failed == 0 ? 0 : 1;
+    std::printf("%llu passed, %llu failed, 0 skipped\n",
+                static_cast<unsigned long long>(sum.passed),
+                static_cast<unsigned long long>(sum.failed));
+    return sum.failed == 0 ? 0 : 1;
 }

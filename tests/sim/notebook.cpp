@@ -44,6 +44,9 @@ void Notebook::read(const Invocation& invocation) {
     if (invocation.revision < told.revision) violation("I5", "an older revision of " + name);
     if (invocation.revision == told.revision && invocation.state != told.state)
         violation("I5", "two states under one revision: " + name);
+    if (invocation.revision == told.revision && !is_terminal(invocation.state) &&
+        invocation.status_version < told.status_version)
+        violation("I5", "an older status of " + name);
     const AttemptNumber attempt = invocation.current() ? invocation.current()->number : 0;
     if (attempt < told.attempt) violation("I5", "an older attempt of " + name);
     if (told.ended && (invocation.state != told.state || invocation.revision != told.revision))
@@ -54,6 +57,7 @@ void Notebook::read(const Invocation& invocation) {
     if (ended && invocation.stop.confirmed && lives(invocation.id))
         violation("I10", "stop confirmed, and it runs: " + name);
     told.revision = invocation.revision;
+    told.status_version = invocation.status_version;
     told.attempt = attempt;
     told.state = invocation.state;
     told.has_result = invocation.result.has_value();
@@ -87,6 +91,11 @@ void Notebook::run_began(const std::string& host, const RunKey& run, const std::
 }
 
 void Notebook::run_gone(const RunKey& run) { live_.erase(run); }
+
+std::optional<AttemptOutcome> Notebook::truth(const RunKey& run) const {
+    const auto found = truth_.find(run);
+    return found == truth_.end() ? std::nullopt : std::optional(found->second);
+}
 
 bool Notebook::lives(const InvocationId& id) const {
     const auto place = live_.lower_bound(RunKey{id, 0});

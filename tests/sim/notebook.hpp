@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ struct Told {
     std::string body{};
     bool stop_accepted = false;
     std::uint32_t revision = 0;
+    std::uint64_t status_version = 0;
     AttemptNumber attempt = 0;
     State state = State::queued;
     bool ended = false;
@@ -56,6 +58,9 @@ public:
     // --- Hosts. ---
     void run_began(const std::string& host, const RunKey& run, const std::string& body);
     void run_gone(const RunKey& run);
+    void run_ended(const RunKey& run, AttemptOutcome outcome) { truth_[run] = outcome; }
+    // How the run ended in fact.
+    [[nodiscard]] std::optional<AttemptOutcome> truth(const RunKey& run) const;
     [[nodiscard]] bool lives(const InvocationId& id) const;
     [[nodiscard]] std::size_t live_runs() const { return live_.size(); }
     [[nodiscard]] const std::map<InvocationId, std::uint32_t>& starts() const { return starts_; }
@@ -70,6 +75,7 @@ private:
     std::map<std::string, std::set<InvocationId>> run_by_body_;
     std::map<InvocationId, std::uint32_t> starts_;
     std::set<RunKey> live_;
+    std::map<RunKey, AttemptOutcome> truth_;
 };
 
 }  // namespace longhaul::sim

@@ -9,12 +9,16 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kSteps = 150;
+constexpr Duration kTimersTake = seconds(5);
+constexpr Duration kCalm = seconds(18);
+constexpr Duration kLongCalm = seconds(75);
+constexpr std::uint32_t kGlobalMax = 8;
 constexpr Duration kHostGrace = std::chrono::minutes(1);
 
 gateway::GatewayLimits limits() {
     gateway::GatewayLimits result;
     result.scheduler.hosts.host_grace = kHostGrace;
-    result.scheduler.run.global_max = 12;
+    result.scheduler.run.global_max = kGlobalMax;
     result.dispatch.result_grace = kHostGrace;
     return result;
 }
@@ -36,20 +40,21 @@ boost::asio::awaitable<bool> finished(boost::asio::awaitable<void> task) {
 World::World(std::uint64_t seed, bool traces)
     : random_(seed),
       notebook_(clock_, traces),
+      witness_(clock_, notebook_, kGlobalMax),
       peer_(io_.get_executor(), clock_, seed + 1),
       bus_(io_.get_executor(), clock_, seed + 2),
       events_(seed + 5),
       disk_(seed + 3),
       gateway_random_(seed + 4),
       wires_(io_.get_executor(), Logger()),
-      machine_{io_.get_executor(), clock_,   peer_,   bus_,   disk_,    view_store_,
-               gateway_random_,    workers_, events_, wires_, notebook_},
-      clients_(notebook_, clock_),
+      machine_{io_.get_executor(), clock_,   peer_,   bus_,   disk_,     view_store_,
+               gateway_random_,    workers_, events_, wires_, notebook_, witness_},
+      clients_(notebook_, witness_, clock_),
       status_(clock_, bus_, notebook_, seed + 5) {
     events_.set_failures(0.2);
     for (const char* name : {"h1", "h2", "h3"})
         hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, status_, notebook_,
-                                                    random_.next(), behaviour(seed)));
+                                                    witness_, random_.next(), behaviour(seed)));
 }
 
 World::~World() = default;
@@ -162,17 +167,21 @@ void World::act_on_gateway() {
 }
 
 void World::act_on_world() {
+    if (random_.chance(0.12)) return calm();
     if (random_.chance(0.1)) {
         status_.kill(random_.up_to(seconds(8)));
         return;
     }
     FakeHost& host = *hosts_[random_.below(hosts_.size())];
-    switch (random_.below(9)) {
+    switch (random_.below(12)) {
     case 0:
     case 1: host.restart(random_.up_to(seconds(8))); break;
     case 2: host.reboot(random_.up_to(seconds(20))); break;
     case 3: host.cut(true); break;
     case 8: host.lose_instance(); break;
+    case 9: host.drain(true); break;
+    case 10: host.drain(false); break;
+    case 11: host.confuse(bus_); break;
     case 4:
     case 5: host.cut(false); break;
     case 6: {
@@ -222,7 +231,88 @@ void World::look() {
         notebook_.saw("storage failures");
         crash_gateway(true);
     }
-    if (lives_.back()->serves()) lives_.back()->gateway().scheduler().check_invariants();
+    if (!lives_.back()->serves()) return;
+    const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
+    scheduler.check_invariants();
+    check_overdue(scheduler);
+    check_drains(scheduler);
+}
+
+// I6, while it goes on: nothing waits beyond its clocks, no body of live work is gone.
+void World::check_overdue(const gateway::Scheduler& scheduler) {
+    const TimePoint before = clock_.now() - kTimersTake;
+    const bool is_new = began_at_ > before;
+    scheduler.for_each([this, before, is_new](const Invocation& invocation) {
+        if (is_terminal(invocation.state)) return;
+        const TimePoint due = std::min(invocation.deadline, invocation.queue_ttl_at);
+        if (!is_new && invocation.state == State::queued && !invocation.started_at && due < before)
+            notebook_.violation("I6", invocation.id.text + " waits beyond its clocks");
+        if (!invocation.body.file.empty() && !disk_.exists("data/bodies/" + invocation.body.file))
+            notebook_.violation("I1", "the body of " + invocation.id.text + " is gone");
+    });
+}
+
+// Where a host was known to drain at two looks, nothing was sent to it in between.
+void World::check_drains(const gateway::Scheduler& scheduler) {
+    for (const auto& host : hosts_) {
+        const HostId id{host->name()};
+        const gateway::Host* known = scheduler.hosts().find(id);
+        if (!known || !known->news.draining) {
+            seen_drains_.erase(id);
+            continue;
+        }
+        const SeenDrain now{lives_.size(), host->drains(), clock_.now()};
+        const auto [before, is_new] = seen_drains_.emplace(id, now);
+        if (!is_new && before->second.life == now.life && before->second.turn == now.turn)
+            for (const TimePoint at : witness_.dispatches(id))
+                if (at > before->second.at)
+                    notebook_.violation("drain", "work was sent to " + id.text + ", which drains");
+        before->second = now;
+    }
+}
+
+void World::calm() {
+    notebook_.trace("world: is calm");
+    notebook_.saw("calms");
+    disk_.clear_faults();
+    peer_.set_faults(test::PeerFaults{});
+    bus_.set_faults(test::BusFaults{});
+    status_.heal();
+    for (const auto& host : hosts_) host->cut(false);
+    const TimePoint since = clock_.now();
+    const std::size_t life = lives_.size();
+    test::run_for(io_, clock_, kCalm);
+    look();
+    if (lives_.size() != life || !lives_.back()->serves()) return;
+    check_calm(since);
+    if (!random_.chance(0.3)) return;
+    test::run_for(io_, clock_, kLongCalm);
+    look();
+    if (lives_.size() != life) return;
+    for (const auto& host : hosts_)
+        if (host->settled_since(since))
+            for (const FakeHost::Fact& fact : host->facts())
+                if (fact.ended_at && *fact.ended_at < since)
+                    notebook_.violation("news", "the end of " + fact.key.first.text + " on " +
+                                                    host->name() + " is not acknowledged");
+}
+
+void World::check_calm(TimePoint since) {
+    const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
+    for (const auto& host : hosts_) {
+        if (!host->settled_since(since)) continue;
+        for (const FakeHost::Fact& fact : host->facts()) {
+            const Invocation* known = scheduler.find(fact.key.first);
+            if (!known || !holds_slot(known->state)) continue;
+            if (known->current()->number != fact.key.second || known->current()->fenced) continue;
+            const std::string name = fact.key.first.text + " on " + host->name();
+            if (fact.ended_at && *fact.ended_at < since && !fact.result_is_remote)
+                notebook_.violation("news", "nobody took in the end of " + name);
+            if (fact.runs && known->state == State::stopping && known->stop.at < since &&
+                fact.stop_cause < known->stop.cause)
+                notebook_.violation("I10", "the stop was not told: " + name);
+        }
+    }
 }
 
 bool World::wait_for(const std::function<bool()>& done, Duration limit) {
@@ -237,6 +327,7 @@ void World::start_gateway() {
     for (int tries = 0; tries < 5; ++tries) {
         lives_.push_back(std::make_unique<GatewayLife>(machine_, limits()));
         GatewayLife& life = *lives_.back();
+        began_at_ = clock_.now();
         const Result<void> started = test::run_task(io_, clock_, life.start());
         if (started) {
             const std::size_t live = life.gateway().scheduler().live_count();

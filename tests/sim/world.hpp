@@ -37,6 +37,11 @@ private:
     void act_on_world();
     void pass_time();
     void look();
+    void check_overdue(const gateway::Scheduler& scheduler);
+    void check_drains(const gateway::Scheduler& scheduler);
+    // No faults for a while: what every host knows has to reach the gateway.
+    void calm();
+    void check_calm(TimePoint since);
     void heal();
     void finish();
 
@@ -58,6 +63,7 @@ private:
     boost::asio::io_context io_{1};
     test::SeededRandom random_;
     Notebook notebook_;
+    Witness witness_;
     test::FakePeer peer_;
     test::FakeBus bus_;
     test::FakeEventSink events_;
@@ -71,7 +77,14 @@ private:
     StatusHouse status_;
     std::vector<std::unique_ptr<FakeHost>> hosts_;
     std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
+    TimePoint began_at_{};                             // of the life that is there
     std::uint64_t next_number_ = 1;
+    struct SeenDrain {
+        std::size_t life = 0;
+        std::uint64_t turn = 0;
+        TimePoint at{};
+    };
+    std::map<HostId, SeenDrain> seen_drains_;
 };
 
 }  // namespace longhaul::sim

@@ -194,6 +194,10 @@ TEST_CASE("a report under another token counts for nothing") {
         Say{.rank = kRankEnded, .token = "another", .end = end_with(AttemptOutcome::succeeded)});
     CHECK(bed.nothing_changed());
     CHECK(bed.state(bed.id) == State::running);
+    // An ack names no token: its host would forget the run that is the right one.
+    CHECK_FALSE(bed.said<AckEffect>());
+    bed.say(bed.id, Say{.rank = kRankRunning, .token = "another"});
+    CHECK_FALSE(bed.said<StopEffect>());
 }
 
 TEST_CASE("a report of an attempt that was superseded counts for nothing") {

@@ -1,6 +1,7 @@
 #include "longhaul/journal/file_journal.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 #include "longhaul/journal/impl/file_journal_state.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -165,7 +166,14 @@ Result<void> FileJournal::write(Commit& commit) {
     if (auto written = file.write_at(commit.offset, buffer_); !written) {
         return written;
     }
-    if (auto synced = file.sync(); !synced || !commit.rolls) {
+    if (mutant(Mutant::sync_skipped) && !commit.rolls) {
+        return {};
+    }
+    auto synced = file.sync();
+    if (!synced && mutant(Mutant::failed_sync_ignored)) {
+        synced = Result<void>{};
+    }
+    if (!synced || !commit.rolls) {
         return synced;
     }
     return store_.publish(commit.takes_prepared ? kPreparedName : kHurriedName,

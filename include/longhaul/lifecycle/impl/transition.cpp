@@ -1,5 +1,7 @@
 #include "longhaul/lifecycle/transition.hpp"
 
+#include "longhaul/base/mutant.hpp"
+
 namespace longhaul {
 namespace {
 
@@ -59,7 +61,9 @@ StopCause cause_of(Trigger trigger) {
 State stopped(const TransitionFacts& facts, bool may_retry) {
     switch (facts.stop_cause) {
     case StopCause::kill: return State::killed;
-    case StopCause::cancel: return facts.sigkill_sent ? State::killed : State::cancelled;
+    case StopCause::cancel:
+        return facts.sigkill_sent && !mutant(Mutant::sigkill_forgotten) ? State::killed
+                                                                        : State::cancelled;
     case StopCause::timeout: return retry_or(State::timed_out, may_retry);
     case StopCause::deadline:
     case StopCause::none: break;
@@ -82,7 +86,9 @@ Next from_stopping(Trigger trigger, const TransitionFacts& facts) {
     case Trigger::kill:
     case Trigger::timeout:
     case Trigger::deadline:
-        return cause_of(trigger) > facts.stop_cause ? Next(State::stopping) : std::nullopt;
+        return cause_of(trigger) > facts.stop_cause || mutant(Mutant::cause_falls)
+                   ? Next(State::stopping)
+                   : std::nullopt;
     default: return std::nullopt;
     }
 }
