@@ -95,8 +95,8 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
     Entry* entry = find_attempt(report.id, report.attempt);
     if (!entry ||
         (entry->invocation.current()->token != report.token && !mutant(Mutant::token_unchecked))) {
-        // Another token for this very attempt, by its host: a copy of it, or another life. An answer
-        // goes by the attempt's name, and would reach the run that is the right one.
+        // Another token for this very attempt, by its host: a copy of it, or another life. An
+        // answer goes by the attempt's name, and would reach the run that is the right one.
         if (entry && entry->invocation.current()->host == report.host) return;
         // Late: ended, fenced or superseded. The host may forget it, or is told to stop it.
         if (is_end)

@@ -57,7 +57,7 @@ void FakeHost::reboot(Duration down) {
     leases_.clear();
     std::erase_if(runs_, [this](const auto& item) {
         if (item.second.heard) return false;
-        notebook_.run_gone(item.first);
+        notebook_.run_forgotten(item.first);
         lost_leases_.insert(item.second.instance);
         return true;
     });

@@ -119,7 +119,7 @@ void FakeHost::lose_instance() {
         return;
     }
     notebook_.saw("runs under a lease that died unheard");
-    notebook_.run_gone(place->first);
+    notebook_.run_forgotten(place->first);
     lost_leases_.insert(place->second.instance);
     runs_.erase(place);
 }

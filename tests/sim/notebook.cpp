@@ -92,6 +92,11 @@ void Notebook::run_began(const std::string& host, const RunKey& run, const std::
 
 void Notebook::run_gone(const RunKey& run) { live_.erase(run); }
 
+void Notebook::run_forgotten(const RunKey& run) {
+    live_.erase(run);
+    truth_.erase(run);
+}
+
 std::optional<AttemptOutcome> Notebook::truth(const RunKey& run) const {
     const auto found = truth_.find(run);
     return found == truth_.end() ? std::nullopt : std::optional(found->second);

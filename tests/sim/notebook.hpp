@@ -59,6 +59,8 @@ public:
     void run_began(const std::string& host, const RunKey& run, const std::string& body);
     void run_gone(const RunKey& run);
     void run_ended(const RunKey& run, AttemptOutcome outcome) { truth_[run] = outcome; }
+    // Nobody is left who knows of it: how it ended is no more to be had.
+    void run_forgotten(const RunKey& run);
     // How the run ended in fact.
     [[nodiscard]] std::optional<AttemptOutcome> truth(const RunKey& run) const;
     [[nodiscard]] bool lives(const InvocationId& id) const;
