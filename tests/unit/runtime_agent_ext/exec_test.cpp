@@ -260,7 +260,8 @@ TEST_CASE("a function cannot start more processes than its limit") {
     (void)bed.run("a");
     CHECK(bed.descendants().size() <= 20);
     (void)bed.control("POST", "/v1/destroy");
-    CHECK(bed.descendants().empty());
+    // On a busy machine the agent may give up waiting for them before they are reaped.
+    bed.wait_until([&] { return bed.descendants().empty(); }, "nothing is left");
 }
 
 }  // namespace longhaul::test
