@@ -81,6 +81,7 @@ private:
     // The announcement looks at every instance: not for each batch of a busy host.
     wire::HostAnnouncement announced_{};
     TimePoint announced_at_{};
+    TimePoint quick_until_{};  // announcements are more frequent until then
     bool is_stale_ = true;  // something may have changed since announced_at_
     TimePoint digest_at_{};
     net::TaskGroup tasks_;

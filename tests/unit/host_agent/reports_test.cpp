@@ -143,6 +143,14 @@ struct World {
             reports, [](const wire::Report& report) { return !report.entries.empty(); }));
     }
 
+    const wire::Report& last_batch() {
+        const auto last = std::find_if(
+            reports.rbegin(), reports.rend(),
+            [](const wire::Report& report) { return !report.entries.empty(); });
+        REQUIRE(last != reports.rend());
+        return *last;
+    }
+
     wire::StatusAnswer ask(wire::StatusQuery query) {
         auto answer =
             test::run_task(io, clock, answer_status(ledger, HostId{"h"}, std::move(query)));
@@ -206,17 +214,34 @@ TEST_CASE("a step of a run is reported at once, progress waits for company") {
     CHECK(world.batches() == 1);
     world.say(1, wire::Rank::running, 3);
     world.say(1, wire::Rank::running, 4);
-    world.pass(milliseconds(900));
+    world.pass(milliseconds(400));
     CHECK(world.batches() == 1);
-    world.pass(milliseconds(200));
+    world.pass(milliseconds(200));  // with the next announcement
     REQUIRE(world.batches() == 2);
-    CHECK(world.reports.back().entries.front().version == 4);  // both in one
-    CHECK(world.reports.back().first_seq == 2);
-    CHECK(world.reports.back().host.last_seq == 3);
+    const wire::Report& both = world.last_batch();
+    CHECK(both.entries.front().version == 4);
+    CHECK(both.first_seq == 2);
+    CHECK(both.host.last_seq == 3);
     world.say(1, wire::Rank::running, 5);
     world.say(1, wire::Rank::stopping, 6);
     world.pass(milliseconds(1));
     CHECK(world.batches() == 3);
+}
+
+TEST_CASE("after a change announcements are frequent for a while: it may have been lost") {
+    World world;
+    world.begin(1);
+    world.reporter.start();
+    world.say(1, wire::Rank::running, 2);
+    world.pass(seconds(1));
+    world.reports.clear();
+    world.pass(seconds(5));
+    CHECK(world.reports.size() == 10);
+    world.pass(seconds(10));
+    world.reports.clear();
+    world.pass(seconds(20));
+    CHECK(world.reports.size() == 10);
+    CHECK(world.batches() == 0);
 }
 
 TEST_CASE("a batch is bounded by count and by bytes, and the next one begins where it ends") {
