@@ -51,7 +51,7 @@ class Caller(threading.Thread):
             for number in range(RUNS):
                 seconds = f'{self.chance.uniform(*SECONDS_OF_A_RUN):.2f}'
                 invocation = f'run-{number}'
-                answer = repeat(self.dev, 'PUT', f'/v1/functions/work/invocations/{invocation}',
+                answer = repeat(self.dev, 'PUT', f'/v1/functions/chaos/invocations/{invocation}',
                                 seconds.encode())
                 if answer.status not in (200, 202):
                     self.problems.append(f'submit of {invocation}: {answer}')
@@ -107,13 +107,13 @@ def check(dev, caller):
 def test_kills_of_every_program_change_nothing(fresh):
     chance = random.Random(SEED)
     fresh.start()
-    fresh.shell('work', SCRIPT, max_running=12, timeout='5m')
+    fresh.shell('chaos', SCRIPT, max_running=12, timeout='5m')
     caller = Caller(fresh, random.Random(SEED + 1))
     caller.start()
     try:
         torture(fresh, chance)
         until(lambda: len(caller.ids) == RUNS, 'all are submitted', 120)
-        until(lambda: fresh.count('?function=work&state=live') == 0, 'everything has ended', 120)
+        until(lambda: fresh.count('?function=chaos&state=live') == 0, 'everything has ended', 120)
     finally:
         caller.stop.set()
         caller.join()
@@ -128,8 +128,8 @@ def test_half_of_the_news_lost_delays_the_truth_by_seconds(fresh):
     fresh.cluster.settings['gateway'] += ['--set', 'nats.test_drop_percent=50',
                                           '--set', f'nats.test_drop_seed={SEED}']
     fresh.start()
-    fresh.shell('work', SCRIPT, max_running=30)
-    made = [fresh.submit('work', f'{0.1 * n:.1f}'.encode())['id'] for n in range(30)]
+    fresh.shell('chaos', SCRIPT, max_running=30)
+    made = [fresh.submit('chaos', f'{0.1 * n:.1f}'.encode())['id'] for n in range(30)]
     for invocation in made:
         until(lambda i=invocation: fresh.files(f'end-{i}'), f'{invocation} has done its work', 60)
         until(lambda i=invocation: fresh.get(i)['state'] == 'succeeded',
