@@ -31,6 +31,9 @@ STOP_SECONDS = 15
 # Below the range from which the kernel takes ports for outgoing connections: what was free stays
 # free while its program is down.
 PORTS = (20000, 32000)
+# What this process has given out already. A program binds its port only when it starts, and not
+# while it is down: until then the kernel calls that port free.
+_given_ports = set()
 
 
 class Failure(Exception):
@@ -50,12 +53,15 @@ def process_start(pid):
 def free_port():
     while True:
         port = random.randrange(*PORTS)
+        if port in _given_ports:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(('127.0.0.1', port))
-                return port
             except OSError:
                 continue
+        _given_ports.add(port)
+        return port
 
 
 def wait_until(question, what, seconds):
@@ -92,6 +98,8 @@ class Cluster:
                 self.memory = json.load(file)
         except OSError:
             pass
+        _given_ports.update(int(address.rpartition(':')[2])
+                            for address in self.memory['addresses'].values())
 
     # -- names and places
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+import cluster_form
 import harness
 import procs
 from harness import equal, until
@@ -36,6 +37,12 @@ def test_each_server_explains_itself():
             assert word in text, f'{word} is not in the help of {name}: {text}'
         assert name in call(program(name), '--version', expect=0).stdout
         assert 'valid' in call(program(name), '--check', expect=0).stdout
+
+
+def test_no_port_is_given_out_twice():
+    """A host agent could not listen: its port, still unbound, had been given to another too."""
+    given = [cluster_form.cluster.free_port() for _ in range(1000)]
+    equal(len(set(given)), len(given), 'different ports')
 
 
 def test_all_problems_are_told_at_once():
