@@ -37,7 +37,6 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.integer("open_files_max", config.open_files_max, 64, 1'000'000, "files");
     reader.duration("take_lease", config.take_lease, seconds(1), minutes(10));
     reader.duration("instance_lease", config.instance_lease, seconds(0), minutes(10));
-    reader.duration("lease_timeout", config.lease_timeout, milliseconds(1), minutes(1));
     reader.duration("start_timeout", config.start_timeout, milliseconds(100), minutes(5));
     reader.duration("control_timeout", config.control_timeout, milliseconds(100), minutes(1));
     reader.duration("destroy_timeout", config.destroy_timeout, milliseconds(100), minutes(5));

@@ -40,7 +40,6 @@ struct Config {
     std::uint64_t run_log_max = 10u << 20;  // bytes of one run's log
     Duration take_lease = std::chrono::seconds(30);
     Duration instance_lease = std::chrono::seconds(10);  // an idle instance for its last gateway
-    Duration lease_timeout = std::chrono::milliseconds(100);  // an end waits for the agent's word
     Duration start_timeout = std::chrono::seconds(10);        // spawn to ready
     Duration control_timeout = std::chrono::seconds(5);       // one call to a runtime agent
     Duration destroy_timeout = std::chrono::seconds(10);      // its own way; then SIGKILL

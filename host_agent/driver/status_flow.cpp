@@ -10,16 +10,13 @@ namespace longhaul::host_agent {
 namespace asio = boost::asio;
 
 StatusFlow::StatusFlow(asio::any_io_executor executor, port::Clock& clock, Logger logger,
-                       Ledger& ledger, Keeper& keeper, AgentControl& control, RunFiles& files,
-                       FileWatch& log_watch, Duration lease_timeout)
+                       Ledger& ledger, Keeper& keeper, RunFiles& files, FileWatch& log_watch)
     : clock_(clock),
       logger_(std::move(logger)),
       ledger_(ledger),
       keeper_(keeper),
-      control_(control),
       files_(files),
       log_watch_(log_watch),
-      lease_timeout_(lease_timeout),
       tasks_(executor, logger_) {}
 
 asio::awaitable<void> StatusFlow::stop() {
@@ -56,7 +53,10 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
                                  entry.outcome == AttemptOutcome::lost;
             const bool usable = !worn && !stopped;
             const wire::AttemptKey name = entry.key;
-            auto kept = co_await take_end(from, std::move(entry), usable);
+            // What it opened itself to is for the time after the newest of its runs.
+            const bool is_newest = &entry == &status.entries.back();
+            const auto offer = usable && is_newest ? status.offer : std::nullopt;
+            auto kept = co_await take_end(from, std::move(entry), usable, offer);
             if (!kept) co_return kept.error();
             if (*kept) answer.kept.push_back(name);
             continue;
@@ -91,7 +91,8 @@ bool StatusFlow::adopt(const InstanceId& from, const wire::StatusEntry& entry,
 
 // Whether the runtime agent may forget it.
 asio::awaitable<Result<bool>> StatusFlow::take_end(InstanceId from, wire::StatusEntry entry,
-                                                   bool usable) {
+                                                   bool usable,
+                                                   std::optional<wire::InstanceOffer> offer) {
     const RunKey key = run_key(entry.key);
     const auto is_news = [this, &key, &from] {
         const Run* run = ledger_.core().run(key);
@@ -111,16 +112,12 @@ asio::awaitable<Result<bool>> StatusFlow::take_end(InstanceId from, wire::Status
             entry.message = secured.error().message;
         }
     }
-    std::optional<Lease> lease;
-    if (is_news() && usable) {
-        const RunKey name = key;
-        lease = co_await prepare_lease(name);
-    }
     // Somebody else may have brought the same end meanwhile.
     if (is_news()) {
         ++counters_.ends;
         record_end(key, std::move(entry), usable);
-        if (lease) record_lease(from, key, *lease);
+        // The end and the lease are one step, one batch and one report.
+        if (offer) record_lease(from, key, *offer);
     }
     auto done = co_await ledger_.durable();
     if (!done) co_return done.error();
@@ -129,30 +126,19 @@ asio::awaitable<Result<bool>> StatusFlow::take_end(InstanceId from, wire::Status
     co_return true;
 }
 
-// Told to the runtime agent before anybody else can know of it: so the end and the lease are one
-// step, one batch and one report. Where that takes too long the end goes alone.
-asio::awaitable<std::optional<Lease>> StatusFlow::prepare_lease(RunKey key) {
-    const std::optional<RunOwner> lessee = ledger_.core().lessee(key);
-    if (!leasing_ || !lessee) co_return std::nullopt;
-    const Instance* instance = ledger_.core().instance(ledger_.core().run(key)->instance);
-    if (!instance->process) co_return std::nullopt;
-    const InstanceProcess process = *instance->process;
-    Lease lease{*lessee, keeper_.fresh_secret(), {}};
-    wire::AssignRequest request;
-    request.run_token = lease.run_token;
-    request.to = wire::AssignTo::anyone;
-    request.owner = {lessee->shard, lessee->term};
-    auto told = co_await control_.assign(process, std::move(request), lease_timeout_);
-    if (!told) co_return std::nullopt;
-    lease.at = clock_.now();
-    co_return lease;
-}
-
-void StatusFlow::record_lease(const InstanceId& id, const RunKey& after, const Lease& lease) {
+// What the instance opened itself to goes to the owner of the run that ended, unless that is no
+// longer the one whom it has in mind.
+void StatusFlow::record_lease(const InstanceId& id, const RunKey& after,
+                              const wire::InstanceOffer& offer) {
+    HostCore& core = ledger_.core();
+    const std::optional<RunOwner> lessee = core.lessee(after);
+    if (!leasing_ || !lessee) return;
+    if (lessee->shard != offer.owner.shard || lessee->term != offer.owner.term) return;
     const AgentReport* report = keeper_.report_of(id);
     if (report == nullptr) return;
+    const Lease lease{*lessee, offer.run_token, clock_.now()};
     Records out;
-    if (ledger_.core().lease(clock_.now(), after, lease, report->data_address, out))
+    if (core.lease(clock_.now(), after, lease, report->data_address, out))
         ++counters_.leases_offered;
     ledger_.stage(std::move(out));
 }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "host_agent/driver/ledger.hpp"
-#include "host_agent/instances/agent_control.hpp"
 #include "host_agent/instances/keeper.hpp"
 #include "host_agent/store/file_watch.hpp"
 #include "host_agent/store/run_files.hpp"
@@ -24,10 +23,8 @@ struct StatusCounters {
 
 class StatusFlow {
 public:
-    // `lease_timeout`: how long an end waits for the word that the runtime agent knows of a lease.
     StatusFlow(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
-               Ledger& ledger, Keeper& keeper, AgentControl& control, RunFiles& files,
-               FileWatch& log_watch, Duration lease_timeout);
+               Ledger& ledger, Keeper& keeper, RunFiles& files, FileWatch& log_watch);
 
     // Whether `secret` is that of the instance: nobody else speaks for it.
     [[nodiscard]] bool is_secret_of(const InstanceId& id, std::string_view secret) const;
@@ -53,10 +50,10 @@ public:
 
 private:
     boost::asio::awaitable<Result<bool>> take_end(InstanceId from, wire::StatusEntry entry,
-                                                  bool usable);
+                                                  bool usable,
+                                                  std::optional<wire::InstanceOffer> offer);
     boost::asio::awaitable<void> announce_when_durable(Ledger::Ticket ticket);
-    boost::asio::awaitable<std::optional<Lease>> prepare_lease(RunKey key);
-    void record_lease(const InstanceId& id, const RunKey& after, const Lease& lease);
+    void record_lease(const InstanceId& id, const RunKey& after, const wire::InstanceOffer& offer);
     [[nodiscard]] bool adopt(const InstanceId& from, const wire::StatusEntry& entry,
                              const std::string& data_address);
     void end_as_lost(const RunKey& key, const InstanceId& id);
@@ -66,10 +63,8 @@ private:
     const Logger logger_;
     Ledger& ledger_;
     Keeper& keeper_;
-    AgentControl& control_;
     RunFiles& files_;
     FileWatch& log_watch_;
-    const Duration lease_timeout_;
     bool leasing_ = true;
     net::TaskGroup tasks_;
     StatusCounters counters_;

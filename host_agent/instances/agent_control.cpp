@@ -47,11 +47,9 @@ asio::awaitable<Result<std::string>> AgentControl::call(InstanceProcess process,
 }
 
 asio::awaitable<Result<void>> AgentControl::assign(InstanceProcess process,
-                                                   wire::AssignRequest request,
-                                                   std::optional<Duration> limit) {
+                                                   wire::AssignRequest request) {
     port::PeerRequest message = post("/v1/assign", wire::to_json(request));
-    const Duration within = limit.value_or(call_timeout_);
-    auto answer = co_await call(std::move(process), std::move(message), within);
+    auto answer = co_await call(std::move(process), std::move(message), call_timeout_);
     if (!answer) co_return answer.error();
     co_return Result<void>{};
 }

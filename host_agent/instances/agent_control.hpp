@@ -15,10 +15,8 @@ class AgentControl {
 public:
     AgentControl(port::Peer& peer, Duration call_timeout);
 
-    // Within `limit`, if one is given, in place of the common one.
     boost::asio::awaitable<Result<void>> assign(InstanceProcess process,
-                                                wire::AssignRequest request,
-                                                std::optional<Duration> limit = {});
+                                                wire::AssignRequest request);
     // Returns the stages that the runtime agent took. The limit includes the load itself.
     boost::asio::awaitable<Result<StageTrace>> load(InstanceProcess process,
                                                     wire::LoadRequest request, Duration limit);

@@ -77,6 +77,18 @@ Result<void> Instance::assign(Assignment assignment) {
     return {};
 }
 
+void Instance::offer(std::string run_token) {
+    if (state_ != InstanceState::loaded || draining_ || runs_.empty()) return;
+    const Run& last = runs_.back();
+    if (last.is_live()) return;
+    assignment_ = Assignment{{}, {}, std::move(run_token), true, last.shard, last.owner_term};
+}
+
+const Assignment* Instance::offered() const {
+    const bool is_open = assignment_ && assignment_->is_offer && state_ == InstanceState::loaded;
+    return is_open && !draining_ ? &*assignment_ : nullptr;
+}
+
 Result<void> Instance::unassign() {
     if (live() != nullptr) return conflict("an invocation runs here", "busy");
     assignment_.reset();
@@ -88,16 +100,16 @@ Result<void> Instance::unassign() {
 Result<void> Instance::is_assigned(const RunOrder& order) const {
     if (!assignment_ || assignment_->run_token != order.run_token)
         return conflict("the instance was taken for another attempt", "not-assigned");
-    if (!assignment_->is_lease) {
+    if (!assignment_->is_offer) {
         if (assignment_->key != order.key || assignment_->token != order.token)
             return conflict("the instance was taken for another attempt", "not-assigned");
         return {};
     }
     if (draining_) return conflict("the instance is draining", "draining");
     if (assignment_->shard != order.shard)
-        return conflict("the instance is leased to another shard", "not-assigned");
+        return conflict("the instance is open to another shard", "not-assigned");
     if (order.owner_term < assignment_->owner_term)
-        return make_error(Errc::stale, "the instance is leased to a newer owner of this shard",
+        return make_error(Errc::stale, "the instance is open to a newer owner of this shard",
                           "stale-owner");
     return {};
 }
@@ -117,11 +129,13 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
         return conflict("the attempt runs under another token", "not-assigned");
     }
     if (auto allowed = may_start(order); !allowed) return allowed.error();
-    // A lease is used up by the run that came first.
+    // An offer is used up by the run that came first.
     assignment_ = Assignment{order.key, order.token, order.run_token};
     Run run;
     run.key = order.key;
     run.token = order.token;
+    run.shard = order.shard;
+    run.owner_term = order.owner_term;
     run.started_at = now;
     run.timeout_at = now + order.timeout;
     run.timeout_grace = order.timeout_grace;
@@ -388,9 +402,9 @@ void Instance::set_broken(std::string why) {
     broken_because_ = std::move(why);
 }
 
-// An assignment that was given before the drain is a promise. A lease promises nothing.
+// An assignment that was given before the drain is a promise. An offer promises nothing.
 bool Instance::may_still_start() const {
-    return assignment_ && !assignment_->is_lease && state_ == InstanceState::loaded &&
+    return assignment_ && !assignment_->is_offer && state_ == InstanceState::loaded &&
            find(assignment_->key) == nullptr && !is_fenced(assignment_->key);
 }
 

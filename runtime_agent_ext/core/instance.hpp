@@ -9,7 +9,7 @@
 //
 // Invariants:
 //   (1) At most one run is live (I3 inside an instance); a repeated start is the run that exists.
-//   (2) A run starts only under the assignment that names it, or under a lease that nobody has
+//   (2) A run starts only under the assignment that names it, or under an offer that nobody has
 //       used, and never when fenced. Once another assignment has taken its place, neither serves.
 //   (3) A run has one end. After a stop began it is no success, whatever the function says.
 //   (4) An ended run is remembered until the host agent has kept it and another is assigned.
@@ -54,11 +54,16 @@ public:
 
     // Errc::conflict: types "fenced", "busy", "broken", "draining". The same again is a no-op.
     [[nodiscard]] Result<void> assign(Assignment assignment);
+    // After the end of a run, and not where the instance is done for: one run of the same shard may
+    // start, under an owner not older than that run's, once the host agent passes `run_token` on.
+    void offer(std::string run_token);
+    // What is open to anybody; nullptr: nothing.
+    [[nodiscard]] const Assignment* offered() const;
     // Nobody may start. Errc::conflict, "busy": somebody has.
     [[nodiscard]] Result<void> unassign();
 
     // True: accepted, starts now. False: it is known. Errc::conflict: "fenced", "busy",
-    // "not-assigned", "not-loaded". Errc::stale, "stale-owner": the lease is a newer owner's.
+    // "not-assigned", "not-loaded". Errc::stale, "stale-owner": the offer is to a newer owner.
     [[nodiscard]] Result<bool> start(TimePoint now, const RunOrder& order, Actions& out);
 
     // What becomes of the live run; ignored where there is none.

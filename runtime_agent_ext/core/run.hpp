@@ -26,13 +26,14 @@ enum class InstanceState : std::uint8_t {
     broken,  // may never run anything again: to be destroyed
 };
 
-// Who may run next: one-run permission from the host agent. A lease names nobody (no key): the
-// first run of the shard that comes, under an owner not older than `owner_term`, has it.
+// Who may run next: one-run permission from the host agent. An offer names nobody (no key): the
+// first run of the shard that comes, under an owner not older than `owner_term`, has it. Only the
+// host agent is told its run token, and may pass it on as a lease.
 struct Assignment {
     RunKey key;
     Token token;
     std::string run_token;
-    bool is_lease = false;
+    bool is_offer = false;
     Shard shard = 0;
     OwnerTerm owner_term = 0;
 
@@ -77,6 +78,8 @@ struct FunctionEnd {
 struct Run {
     RunKey key;
     Token token;
+    Shard shard = 0;  // and the term of the owner who started it
+    OwnerTerm owner_term = 0;
     std::uint64_t version = 1;
     RunRank rank = RunRank::starting;
     TimePoint started_at{};

@@ -118,9 +118,6 @@ Result<void> Agent::assign(wire::AssignRequest request) {
     assignment.key = run_key(request.key);
     assignment.token = std::move(request.token);
     assignment.run_token = std::move(request.run_token);
-    assignment.is_lease = request.to == wire::AssignTo::anyone;
-    assignment.shard = request.owner.shard;
-    assignment.owner_term = request.owner.term;
     return instance_.assign(std::move(assignment));
 }
 
@@ -160,6 +157,8 @@ wire::InstanceStatus Agent::status() const {
     status.state = state_text(instance_);
     status.ready = status.state != "broken" && status.state != "loading";
     status.data_address = data_address_;
+    if (const Assignment* open = instance_.offered())
+        status.offer = wire::InstanceOffer{open->run_token, {open->shard, open->owner_term}};
     const TimePoint now = clock_.now();
     for (const Run& run : instance_.runs())
         if (!run.kept) status.entries.push_back(entry_of(run, identity_, now));
@@ -243,6 +242,8 @@ void Agent::function_started() {
 void Agent::function_ended(FunctionEnd end) {
     Actions actions;
     instance_.function_ended(clock_.now(), std::move(end), actions);
+    // With the report of the end itself, so that a lease costs no further exchange.
+    instance_.offer(crypto::random_hex(16));
     apply(actions);
     check_tree();
 }

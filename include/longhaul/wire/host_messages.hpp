@@ -253,12 +253,20 @@ struct Ack {
 };
 
 // POST host_agent /v1/instances/{id}/status over the host's unix socket, from the runtime agent.
+// What an idle instance is open to: one run under this token, of an owner of the shard that is not
+// older than `owner`. The host agent may pass it on as a lease.
+struct InstanceOffer {
+    std::string run_token;
+    Owner owner;
+};
+
 struct InstanceStatus {
     std::string incarnation;
     bool ready = false;  // standby, or loaded: see state
     std::string state;   // "standby" | "loading" | "loaded" | "busy" | "broken" | "draining"
     std::string data_address;
     std::vector<StatusEntry> entries;
+    std::optional<InstanceOffer> offer{};
 };
 
 struct InstanceStatusAnswer {

@@ -14,9 +14,10 @@
 // on the data listener with "Authorization: Bearer <run_token>". Output of a load that follows an
 // assign goes into that attempt's log.
 //
-// A lease: assigned to anyone, with the run token of the next run. Whoever starts first under it
-// has it; from then on it is as if that run had been named. It is taken back by assigning the
-// instance to another run or to nobody, which a run that has started refuses with 409 busy.
+// A lease: at the end of a run the instance opens itself to one more (InstanceOffer), whose token
+// only the host agent is told, and which that passes on or not. Whoever starts first under it has
+// it; from then on it is as if that run had been named. It is taken back by assigning the instance
+// to another run or to nobody, which a run that has started refuses with 409 busy.
 #pragma once
 
 #include "longhaul/wire/host_messages.hpp"
@@ -28,8 +29,7 @@
 namespace longhaul::wire {
 
 enum class AssignTo : std::uint8_t {
-    run,     // `key` under `token`
-    anyone,  // one run, any, of an owner of the shard that is not older than `owner`
+    run,  // `key` under `token`
     nobody,
 };
 
@@ -40,7 +40,6 @@ struct AssignRequest {
     Token token;
     std::string run_token;
     AssignTo to = AssignTo::run;
-    Owner owner{};  // of the lease
 };
 
 [[nodiscard]] inline Json to_json(const AssignRequest& value) {
@@ -50,14 +49,10 @@ struct AssignRequest {
         json.set("invocation", value.key.invocation.text);
         json.set("attempt", std::int64_t{value.key.attempt});
         json.set("token", value.token.text);
+        json.set("run_token", value.run_token);
     } else {
-        json.set("to", value.to == AssignTo::anyone ? "anyone" : "nobody");
+        json.set("to", "nobody");
     }
-    if (value.to == AssignTo::anyone) {
-        json.set("shard", std::int64_t{value.owner.shard});
-        json.set("owner_term", value.owner.term);
-    }
-    if (value.to != AssignTo::nobody) json.set("run_token", value.run_token);
     return json;
 }
 
@@ -70,24 +65,16 @@ struct AssignRequest {
     reader.integer("proto", proto, kProto, kProto);
     reader.require("proto");
     if (reader.text("to", to)) {
-        if (to == "anyone")
-            value.to = AssignTo::anyone;
-        else if (to == "nobody")
-            value.to = AssignTo::nobody;
-        else
-            reader.fail("to", "must be anyone or nobody");
+        value.to = AssignTo::nobody;
+        if (to != "nobody") reader.fail("to", "must be nobody");
     }
     reader.text("invocation", id);
     reader.number("attempt", value.key.attempt, 1, 1'000'000);
     reader.text("token", value.token.text);
     reader.text("run_token", value.run_token);
-    reader.number("shard", value.owner.shard, 0, 4095);
-    reader.number("owner_term", value.owner.term, 0, INT64_MAX);
     if (value.to == AssignTo::run)
-        for (const char* name : {"invocation", "attempt", "token"}) reader.require(name);
-    if (value.to == AssignTo::anyone)
-        for (const char* name : {"shard", "owner_term"}) reader.require(name);
-    if (value.to != AssignTo::nobody) reader.require("run_token");
+        for (const char* name : {"invocation", "attempt", "token", "run_token"})
+            reader.require(name);
     if (auto done = reader.finish(); !done) return done.error();
     if (value.to != AssignTo::run) return value;
     auto parsed = parse_invocation_id(id);

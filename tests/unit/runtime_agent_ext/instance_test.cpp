@@ -31,8 +31,14 @@ struct Bed {
     Result<void> assign(const std::string& id, const std::string& token = "t") {
         return instance.assign({key(id), Token{token}, "run-" + id});
     }
-    Result<void> lease(const std::string& run_token, OwnerTerm of_term = 1) {
-        return instance.assign({{}, {}, run_token, true, 0, of_term});
+    // After a run of that owner.
+    void offer(const std::string& run_token, OwnerTerm of_term = 1) {
+        REQUIRE(assign("before"));
+        REQUIRE(start("before", "t", "", of_term).value());
+        end(true);
+        instance.offer(run_token);
+        instance.kept({key("before")}, actions);
+        actions.clear();
     }
     Result<bool> start(const std::string& id, const std::string& token = "t",
                        const std::string& run_token = "", OwnerTerm term = 1) {
@@ -334,33 +340,37 @@ TEST_CASE("a destroy kills what runs, then ends the agent") {
     CHECK(bed.run_of("a").outcome == AttemptOutcome::killed);
 }
 
-TEST_CASE("a lease lets one run in, the first that comes") {
+TEST_CASE("an idle instance offers itself to one run, the first that comes") {
     Bed bed;
-    REQUIRE(bed.lease("next"));
+    CHECK(bed.instance.offered() == nullptr);
+    bed.offer("next");
+    REQUIRE(bed.instance.offered() != nullptr);
+    CHECK(bed.instance.offered()->run_token == "next");
     CHECK(bed.start("a", "t", "next").value());
     CHECK_FALSE(bed.start("a", "t", "next").value());  // again: the run that exists
     CHECK(bed.start("b", "t", "next").error().type == "busy");
+    CHECK(bed.instance.offered() == nullptr);
     bed.instance.function_started(bed.actions);
     bed.end(true);
     CHECK(bed.start("b", "t", "next").error().type == "not-assigned");
     CHECK(bed.instance.runs().size() == 1);
 }
 
-TEST_CASE("a lease that was taken back starts nothing") {
+TEST_CASE("an offer that was taken back starts nothing") {
     Bed bed;
-    REQUIRE(bed.lease("next"));
+    bed.offer("next");
     REQUIRE(bed.instance.unassign());
     CHECK(bed.start("a", "t", "next").error().type == "not-assigned");
-    REQUIRE(bed.lease("another"));
+    bed.offer("another");
     CHECK(bed.start("a", "t", "next").error().type == "not-assigned");
     REQUIRE(bed.assign("b"));
     CHECK(bed.start("a", "t", "another").error().type == "not-assigned");
     CHECK(bed.start("b").value());
 }
 
-TEST_CASE("what has started under a lease cannot be taken back") {
+TEST_CASE("what has started under an offer cannot be taken back") {
     Bed bed;
-    REQUIRE(bed.lease("next"));
+    bed.offer("next");
     REQUIRE(bed.start("a", "t", "next").value());
     CHECK(bed.instance.unassign().error().type == "busy");
     CHECK(bed.assign("b").error().type == "busy");
@@ -369,9 +379,9 @@ TEST_CASE("what has started under a lease cannot be taken back") {
     CHECK(bed.instance.find(key("a")) != nullptr);  // its end is not kept yet
 }
 
-TEST_CASE("a lease is not for an older owner, nor for another shard") {
+TEST_CASE("an offer is not for an older owner, nor for another shard") {
     Bed bed;
-    REQUIRE(bed.lease("next", 5));
+    bed.offer("next", 5);
     CHECK(bed.start("a", "t", "next", 4).error().type == "stale-owner");
     RunOrder order;
     order.key = key("a");
@@ -383,12 +393,38 @@ TEST_CASE("a lease is not for an older owner, nor for another shard") {
     CHECK(bed.start("a", "t", "next", 6).value());
 }
 
-TEST_CASE("a fence holds under a lease too") {
+TEST_CASE("a fence holds under an offer too") {
     Bed bed;
-    REQUIRE(bed.lease("next"));
+    bed.offer("next");
     CHECK(bed.stop("a", StopMode::cancel, seconds(1)) == StopVerdict::fenced);
     CHECK(bed.start("a", "t", "next").error().type == "fenced");
     CHECK(bed.start("b", "t", "next").value());
+}
+
+TEST_CASE("an instance that is busy, done for or draining offers nothing") {
+    Bed bed;
+    bed.instance.offer("early");
+    CHECK(bed.instance.offered() == nullptr);  // no run was here: it is for nobody
+    bed.run("a");
+    bed.instance.offer("busy");
+    CHECK(bed.instance.offered() == nullptr);
+    SECTION("done for") { bed.end(true, true); }
+    SECTION("draining") {
+        bed.end(true);
+        bed.instance.drain(bed.now, bed.actions);
+    }
+    bed.instance.offer("late");
+    CHECK(bed.instance.offered() == nullptr);
+    CHECK(bed.start("b", "t", "late").error().type == "not-assigned");
+}
+
+TEST_CASE("an offer that a drain came upon starts nothing") {
+    Bed bed;
+    bed.offer("next");
+    bed.instance.drain(bed.now, bed.actions);
+    CHECK(bed.instance.offered() == nullptr);
+    CHECK(bed.start("a", "t", "next").error().type == "draining");
+    CHECK(has(bed.actions, Action::exit));
 }
 
 TEST_CASE("a deadline before the time limit stops the run as a deadline") {

@@ -201,7 +201,17 @@ TEST_CASE("kills, acks and the words of an instance go there and back") {
           "/data/code/1");
 }
 
-TEST_CASE("an assignment names a run, anyone or nobody") {
+TEST_CASE("an instance may be open to one more run") {
+    InstanceStatus open{"i-1", true, "loaded", "127.0.0.1:1", {ended()}};
+    open.offer = InstanceOffer{"next", {7, 3}};
+    CHECK(round_trip(open).offer->run_token == "next");
+    CHECK(round_trip(open).offer->owner.shard == 7);
+    CHECK(round_trip(open).offer->owner.term == 3);
+    const auto offer = parse_json(R"({"shard":0,"run_token":"x"})");
+    refuses<InstanceStatus>(with(open, "offer", *offer), "offer: owner_term is missing");
+}
+
+TEST_CASE("an assignment names a run or nobody") {
     const auto back = [](const AssignRequest& request) {
         auto decoded = decode_assign(to_json(request));
         REQUIRE(decoded);
@@ -209,13 +219,9 @@ TEST_CASE("an assignment names a run, anyone or nobody") {
         return *decoded;
     };
     CHECK(back({kKey, kToken, "run"}).key == kKey);
-    const AssignRequest lease{{}, {}, "next", AssignTo::anyone, {7, 3}};
-    CHECK(back(lease).owner.term == 3);
-    CHECK(to_json(lease).dump() ==
-          R"({"proto":1,"to":"anyone","shard":7,"owner_term":3,"run_token":"next"})");
     CHECK(back({{}, {}, {}, AssignTo::nobody}).to == AssignTo::nobody);
     for (const char* wrong : {R"({"proto":1})", R"({"proto":1,"to":"all","run_token":"x"})",
-                              R"({"proto":1,"to":"anyone","run_token":"x"})"})
+                              R"({"proto":1,"to":"anyone","shard":7,"run_token":"x"})"})
         CHECK_FALSE(decode_assign(*parse_json(wrong)));
 }
 

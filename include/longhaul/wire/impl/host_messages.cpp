@@ -171,6 +171,13 @@ Result<void> read_message(const Json& json, InstanceStatus& out) {
     }
     read_printable(reader, "data_address", out.data_address, 255, Presence::optional);
     if (auto done = read_list(reader, "entries", kBatchMax, out.entries); !done) return done;
+    if (const Json* offer = reader.member("offer")) {
+        ObjectReader offered(*offer, "offer");
+        out.offer.emplace();
+        read_owner(offered, out.offer->owner);
+        read_printable(offered, "run_token", out.offer->run_token, 256, Presence::required);
+        if (auto done = offered.finish(); !done) return done;
+    }
     return reader.finish();
 }
 
@@ -235,6 +242,12 @@ Json to_json(const InstanceStatus& value) {
     json.set("state", value.state);
     if (!value.data_address.empty()) json.set("data_address", value.data_address);
     json.set("entries", write_list(value.entries));
+    if (value.offer) {
+        Json offer = Json::object();
+        write_owner(offer, value.offer->owner);
+        offer.set("run_token", value.offer->run_token);
+        json.set("offer", std::move(offer));
+    }
     return json;
 }
 
