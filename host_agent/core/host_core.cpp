@@ -182,8 +182,9 @@ void HostCore::loaded(const InstanceId& id, const LoadedCode& code, Records& out
 
 bool HostCore::assigned(TimePoint now, const RunKey& key, const std::string& run_token,
                         const std::string& data_address, Records& out) {
-    Run& run = runs_.at(key);
-    LH_ASSERT(run.state == RunState::taking);
+    const auto place = runs_.find(key);
+    if (place == runs_.end() || place->second.state != RunState::taking) return false;
+    Run& run = place->second;
     if (run.fenced) {
         abandon(now, key, false);
         return false;

@@ -88,7 +88,8 @@ public:
     [[nodiscard]] TakeDecision take(TimePoint now, const TakeInput& input, Records& out);
     void made(const InstanceId& id, const InstanceProcess& process, Records& out);
     void loaded(const InstanceId& id, const LoadedCode& code, Records& out);
-    // False: a fence came in between; then the take is forgotten and the instance idle again.
+    // False: a fence came in between; then the take is forgotten and the instance idle again. Or
+    // the take is no more.
     [[nodiscard]] bool assigned(TimePoint now, const RunKey& key, const std::string& run_token,
                                 const std::string& data_address, Records& out);
     // The take failed. The instance was marked broken where it must not be used again.

@@ -1,5 +1,7 @@
 #include "host_agent/driver/lease_flow.hpp"
 
+#include "longhaul/base/at_exit.hpp"
+
 #include <utility>
 #include <vector>
 
@@ -23,7 +25,9 @@ struct LeaseFlow::Closing {
     explicit Closing(asio::any_io_executor executor) : done(executor) {}
 
     bool finished = false;
-    Result<void> result{};
+    // Until the work has come to an end of its own.
+    Result<void> result =
+        make_error(Errc::unavailable, "the lease was not closed", "instance-silent");
     net::Notifier done;
 };
 
@@ -65,20 +69,24 @@ std::shared_ptr<LeaseFlow::Closing> LeaseFlow::begin(const InstanceId& id) {
 }
 
 asio::awaitable<void> LeaseFlow::work(InstanceId id, std::shared_ptr<Closing> closing) {
+    const AtExit end([this, &id, &closing] { finish(id, *closing); });
     const InstanceId of = id;
     closing->result = co_await try_close(of);
-    if (!closing->result) {
+}
+
+void LeaseFlow::finish(const InstanceId& id, Closing& closing) {
+    if (!closing.result && !tasks_.cancelled()) {
         ++counters_.stuck;
         const Instance* instance = ledger_.core().instance(id);
         const bool again = instance != nullptr && instance->lease_stuck;
         ledger_.core().lease_stuck(id);
         if (!again)
             logger_.warning("lease_not_closed",
-                            {{"instance", id.text}, {"reason", closing->result.error().message}});
+                            {{"instance", id.text}, {"reason", closing.result.error().message}});
     }
     closing_.erase(id);
-    closing->finished = true;
-    closing->done.notify_all();
+    closing.finished = true;
+    closing.done.notify_all();
 }
 
 asio::awaitable<Result<void>> LeaseFlow::try_close(InstanceId id) {

@@ -57,6 +57,7 @@ private:
     struct Closing;
 
     boost::asio::awaitable<void> work(InstanceId id, std::shared_ptr<Closing> closing);
+    void finish(const InstanceId& id, Closing& closing);
     boost::asio::awaitable<Result<void>> try_close(InstanceId id);
     std::shared_ptr<Closing> begin(const InstanceId& id);
     [[nodiscard]] std::optional<InstanceProcess> leased(const InstanceId& id) const;

@@ -62,6 +62,9 @@ asio::awaitable<void> Keeper::stop() {
 
 Result<void> Keeper::spawn(const InstanceId& id, std::uint32_t memory_mb) {
     const auto& instances = ledger_.core().instances();
+    if (!instances.contains(id))
+        return make_error(Errc::unavailable, "the instance was given up before its process began",
+                          "instance-failed");
     Spawner::Order order;
     order.id = id;
     order.secret = fresh_secret();

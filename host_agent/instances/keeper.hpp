@@ -50,8 +50,8 @@ public:
     [[nodiscard]] Result<void> open(OnDead on_dead);
     boost::asio::awaitable<void> stop();
 
-    // A process for an instance that the core has just decided to start. It is journalled, not yet
-    // durable, and not yet ready.
+    // A process for an instance that the core has decided to start. It is journalled, not yet
+    // durable, and not yet ready. Errc::unavailable: the core has given the instance up since.
     [[nodiscard]] Result<void> spawn(const InstanceId& id, std::uint32_t memory_mb);
     // Errc::timed_out, or Errc::unavailable when the process died first.
     boost::asio::awaitable<Result<void>> wait_ready(InstanceId id, TimePoint until);
