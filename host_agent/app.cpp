@@ -381,7 +381,7 @@ asio::awaitable<void> App::Impl::sweep_files() {
 
 wire::HostAnnouncement App::Impl::announcement() const {
     const HostCore& core = ledger.core();
-    const CoreLimits limits = core_limits(config, machine);
+    const CoreLimits& limits = core.limits();
     wire::HostAnnouncement self;
     self.host = host;
     self.epoch = core.epoch();
@@ -389,7 +389,7 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.address = advertised();
     self.capacity.memory_mb = limits.memory_mb;
     self.capacity.cpu_millis = config.cpu_millis;
-    self.capacity.instances_max = config.instances_max;
+    self.capacity.instances_max = limits.instances_max;
     self.instances = static_cast<std::uint32_t>(core.instances().size());
     self.memory_used_mb = core.memory_busy_mb();
     self.loaded = idle_instances(core);

@@ -17,6 +17,10 @@ bool may_close(TimePoint now, const Instance& instance, const RunOwner& asker) {
 
 HostCore::HostCore(const CoreLimits& limits) : limits_(limits) {}
 
+void HostCore::bound_instances(std::uint32_t most) {
+    limits_.instances_max = std::min(limits_.instances_max, most);
+}
+
 void HostCore::begin_epoch(TimePoint now, Records& out) {
     const auto unix_seconds = static_cast<Epoch>(std::max<std::int64_t>(0, to_unix_ms(now) / 1000));
     epoch_ = std::max(epoch_ + 1, unix_seconds);

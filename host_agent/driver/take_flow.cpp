@@ -267,6 +267,9 @@ asio::awaitable<Result<void>> TakeFlow::start(Job& job) {
 asio::awaitable<Result<void>> TakeFlow::prepare(Job& job, TimePoint until) {
     const InstanceId id = job.decision.instance;
     const TimePoint began = clock_.now();
+    const TimePoint ready_until = std::min(until, began + limits_.start_timeout);
+    auto room = co_await keeper_.wait_uid(id, ready_until);
+    if (!room) co_return room;
     if (auto spawned = keeper_.spawn(id, job.request.function.memory_mb); !spawned)
         co_return spawned.error();
     if (!job.request.function.package.empty()) {
@@ -282,7 +285,6 @@ asio::awaitable<Result<void>> TakeFlow::prepare(Job& job, TimePoint until) {
         job.trace.emplace_back("fetch", ready->fetch_ms);
         job.trace.emplace_back("unpack", ready->unpack_ms);
     }
-    const TimePoint ready_until = std::min(until, began + limits_.start_timeout);
     auto ready = co_await keeper_.wait_ready(id, ready_until);
     if (!ready) co_return ready;
     job.trace.emplace_back("start", ms_since(began, clock_.now()));
