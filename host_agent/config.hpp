@@ -43,7 +43,9 @@ struct Config {
     Duration lease_timeout = std::chrono::milliseconds(100);  // an end waits for the agent's word
     Duration start_timeout = std::chrono::seconds(10);        // spawn to ready
     Duration control_timeout = std::chrono::seconds(5);       // one call to a runtime agent
-    Duration destroy_timeout = std::chrono::seconds(10);      // its own way; then SIGKILL
+    Duration hear_timeout = std::chrono::seconds(2);      // of agents whom a question makes us ask
+    std::uint32_t hear_at_once = 64;                      // of them, for one question
+    Duration destroy_timeout = std::chrono::seconds(10);  // its own way; then SIGKILL
     Duration drain_by =
         Duration::zero();  // at SIGTERM: finish what runs, for so long; 0 = leave it
     Duration drain_grace = std::chrono::seconds(10);  // of what a drain stops

@@ -84,7 +84,8 @@ Flows::Flows()
                [](const Digest&) { return false; }),
       status(io.get_executor(), clock, Logger{}, ledger, keeper, control, files, log_watch,
              std::chrono::milliseconds(100)),
-      leases(io.get_executor(), clock, Logger{}, ledger, control, status),
+      leases(io.get_executor(), clock, Logger{}, ledger, control, status,
+             {std::chrono::seconds(2), 8}),
       takes(io.get_executor(), clock, Logger{}, ledger, keeper, control, leases, packages,
             {std::chrono::seconds(10), std::chrono::seconds(5)}),
       kills(io.get_executor(), clock, Logger{}, ledger, keeper, control, status, leases, files) {
@@ -125,6 +126,23 @@ wire::TakeRequest Flows::request(const std::string& id, std::uint32_t memory_mb)
 }
 
 InstanceId Flows::idle_instance(const std::string& earlier) {
+    const InstanceId id = serve(earlier);
+    Records out;
+    REQUIRE(ledger.core().ack(clock.now(), key(earlier), out));
+    return id;
+}
+
+InstanceId Flows::leased_instance(const std::string& earlier) {
+    const InstanceId id = serve(earlier);
+    Records out;
+    const Lease lease{{0, 1}, "rt of " + earlier, clock.now()};
+    REQUIRE(ledger.core().lease(clock.now(), key(earlier), lease, "127.0.0.1:1", out));
+    REQUIRE(ledger.core().ack(clock.now(), key(earlier), out));
+    return id;
+}
+
+// A run from its take to its end.
+InstanceId Flows::serve(const std::string& earlier) {
     const wire::TakeRequest served = request(earlier);
     HostCore& core = ledger.core();
     Records out;
@@ -144,7 +162,6 @@ InstanceId Flows::idle_instance(const std::string& earlier) {
     core.loaded(id, code, out);
     REQUIRE(core.assigned(clock.now(), input.key, "rt", "127.0.0.1:1", out));
     REQUIRE(core.ended(clock.now(), input.key, {kRankEnded, 9}, "{}", true, out));
-    REQUIRE(core.ack(clock.now(), input.key, out));
     keeper.heard(id, {true, "loaded", "127.0.0.1:1"});
     return id;
 }

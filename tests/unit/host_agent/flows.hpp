@@ -57,6 +57,8 @@ struct Flows {
 
     // An instance that has the function loaded, idle since it served `earlier`.
     InstanceId idle_instance(const std::string& earlier);
+    // The same, leased to the owner of that run.
+    InstanceId leased_instance(const std::string& earlier);
     // What is begun right after a Taking comes between its decision and its work.
     wire::KillAnswer kill(const std::string& id);
     void drain_at_once();
@@ -90,6 +92,7 @@ struct Flows {
     net::TaskGroup tasks{io.get_executor(), Logger{}};
 
 private:
+    InstanceId serve(const std::string& id);
     boost::asio::awaitable<bool> stop();
 };
 
