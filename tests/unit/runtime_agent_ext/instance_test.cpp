@@ -276,6 +276,17 @@ TEST_CASE("an assignment given before the drain may still start; a new one is re
     CHECK(has(bed.actions, Action::exit));
 }
 
+TEST_CASE("a start under a lease is refused by an agent that drains") {
+    Bed bed;
+    REQUIRE(bed.lease("leased"));
+    bed.instance.drain(bed.now, bed.actions);
+    const auto started = bed.start("a", "t", "leased");
+    REQUIRE_FALSE(started);
+    CHECK(started.error().code == Errc::conflict);
+    CHECK(started.error().type == "draining");
+    CHECK(bed.instance.find(key("a")) == nullptr);
+}
+
 TEST_CASE("a drained agent ends when the assignment that it waited for is fenced") {
     Bed bed;
     REQUIRE(bed.assign("a"));
