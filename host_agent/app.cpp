@@ -187,7 +187,8 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
                config.data_dir + "/packages", package_limits(config),
                [this](const Digest& digest) { return package_in_use(digest); }),
       status(executor, ports.clock, logger, ledger, keeper, files, log_watch),
-      leases(executor, ports.clock, logger, ledger, control, status),
+      leases(executor, ports.clock, logger, ledger, control, status,
+             {config.hear_timeout, config.hear_at_once}),
       takes(executor, ports.clock, logger, ledger, keeper, control, leases, packages,
             {config.start_timeout, config.control_timeout}),
       kills(executor, ports.clock, logger, ledger, keeper, control, status, leases, files),
@@ -380,7 +381,7 @@ asio::awaitable<void> App::Impl::sweep_files() {
 
 wire::HostAnnouncement App::Impl::announcement() const {
     const HostCore& core = ledger.core();
-    const CoreLimits limits = core_limits(config, machine);
+    const CoreLimits& limits = core.limits();
     wire::HostAnnouncement self;
     self.host = host;
     self.epoch = core.epoch();
@@ -388,7 +389,7 @@ wire::HostAnnouncement App::Impl::announcement() const {
     self.address = advertised();
     self.capacity.memory_mb = limits.memory_mb;
     self.capacity.cpu_millis = config.cpu_millis;
-    self.capacity.instances_max = config.instances_max;
+    self.capacity.instances_max = limits.instances_max;
     self.instances = static_cast<std::uint32_t>(core.instances().size());
     self.memory_used_mb = core.memory_busy_mb();
     self.loaded = idle_instances(core);

@@ -39,6 +39,8 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.duration("instance_lease", config.instance_lease, seconds(0), minutes(10));
     reader.duration("start_timeout", config.start_timeout, milliseconds(100), minutes(5));
     reader.duration("control_timeout", config.control_timeout, milliseconds(100), minutes(1));
+    reader.duration("hear_timeout", config.hear_timeout, milliseconds(10), minutes(1));
+    reader.integer("hear_at_once", config.hear_at_once, 1, 10'000, "runtime agents");
     reader.duration("destroy_timeout", config.destroy_timeout, milliseconds(100), minutes(5));
     reader.duration("drain_by", config.drain_by, seconds(0), hours(24 * 7));
     reader.duration("drain_grace", config.drain_grace, seconds(0), hours(1));

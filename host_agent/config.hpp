@@ -42,7 +42,9 @@ struct Config {
     Duration instance_lease = std::chrono::seconds(10);  // an idle instance for its last gateway
     Duration start_timeout = std::chrono::seconds(10);        // spawn to ready
     Duration control_timeout = std::chrono::seconds(5);       // one call to a runtime agent
-    Duration destroy_timeout = std::chrono::seconds(10);      // its own way; then SIGKILL
+    Duration hear_timeout = std::chrono::seconds(2);      // of agents whom a question makes us ask
+    std::uint32_t hear_at_once = 64;                      // of them, for one question
+    Duration destroy_timeout = std::chrono::seconds(10);  // its own way; then SIGKILL
     Duration drain_by =
         Duration::zero();  // at SIGTERM: finish what runs, for so long; 0 = leave it
     Duration drain_grace = std::chrono::seconds(10);  // of what a drain stops

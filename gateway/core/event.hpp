@@ -147,6 +147,7 @@ struct HostAnswer {
     std::optional<AttemptDigest> digest{};
     std::vector<AttemptReport> reports{};
     std::vector<AttemptName> unknown{};  // asked for by name, and not there
+    std::vector<AttemptName> unheard{};  // the same, but the host could not find out
 };
 
 }  // namespace longhaul::gateway

@@ -83,7 +83,9 @@ void HostTable::heard_of(const HostId& id, const AttemptName& attempt) {
 
 // One question at a time. A snapshot finds out by itself.
 bool HostTable::asks_unheard(const Host& host) {
-    return host.unheard_at && host.known && host.question == Question::none;
+    // Or by name, with those that the host has yet to find out about.
+    const bool waits = host.question == Question::named && host.ask_at;
+    return host.unheard_at && host.known && (host.question == Question::none || waits);
 }
 
 bool HostTable::ask_unheard(TimePoint now, Host& host) {
@@ -118,11 +120,7 @@ void HostTable::answered(TimePoint now, const HostAnswer& answer, bool is_unprov
         if (answer.next) return;
         host->known_seq = std::max(host->known_seq, host->snapshot_seq);
         break;
-    case Question::named:
-        host->absent.erase(host->absent.begin(),
-                           host->absent.begin() + static_cast<std::ptrdiff_t>(
-                                                      std::min(host->absent.size(), kNamesMax)));
-        break;
+    case Question::named: take_named(*host, answer); break;
     case Question::delta:
         // A piece that brings nothing would be asked for again and again.
         if (answer.more && answer.last_seq <= host->known_seq) host->ask_at = again_at;
@@ -133,6 +131,18 @@ void HostTable::answered(TimePoint now, const HostAnswer& answer, bool is_unprov
     }
     host->last_seq = std::max(host->last_seq, host->known_seq);
     if (answer.asked != Question::delta || !answer.more) settle(now, *host);
+    // At once only where there are others.
+    const bool all_unheard = host->absent.size() <= answer.unheard.size();
+    if (host->question == Question::named && all_unheard) host->ask_at = again_at;
+}
+
+// What the host could not find out is asked again, after the others.
+void HostTable::take_named(Host& host, const HostAnswer& answer) {
+    const std::size_t asked = std::min(host.absent.size(), kNamesMax);
+    host.absent.erase(host.absent.begin(),
+                      host.absent.begin() + static_cast<std::ptrdiff_t>(asked));
+    for (const AttemptName& attempt : answer.unheard)
+        if (host.attempts.contains(attempt)) host.absent.push_back(attempt);
 }
 
 void HostTable::take_page(Host& host, const HostAnswer& page, TimePoint again_at) {

@@ -216,6 +216,7 @@ private:
     void set_news(Host& host, const HostNews& news);
     void set_idle(Host& host, const Host::LoadedCode& code, std::uint32_t count);
     static void raise(Host& host, Question question, std::optional<TimePoint> at);
+    static void take_named(Host& host, const HostAnswer& answer);
     void take_page(Host& host, const HostAnswer& page, TimePoint again_at);
     void settle(TimePoint now, Host& host);
     // False: all of them were heard of meanwhile.

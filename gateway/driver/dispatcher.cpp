@@ -2,6 +2,7 @@
 
 #include "gateway/driver/host_conversion.hpp"
 #include "gateway/driver/run_request.hpp"
+#include "longhaul/base/at_exit.hpp"
 #include "longhaul/base/mutant.hpp"
 #include "longhaul/wire/host_messages.hpp"
 #include "longhaul/wire/problem_json.hpp"
@@ -79,6 +80,7 @@ void Dispatcher::refused(const StartEffect& effect, RouteFailure failure, const 
 
 boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
     const Key key{effect.id, effect.attempt};
+    const AtExit end([this, &key] { starting_.erase(key); });
     Duration backoff = limits_.backoff_min;
     Starting so_far;
     so_far.sent_to = effect.instance;
@@ -93,7 +95,6 @@ boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
         co_await clock_.wait_until(next_try);
         backoff = doubled(backoff, limits_.backoff_max);
     }
-    starting_.erase(key);
 }
 
 // The start alone. A refusal has certainly started nothing: then an instance is taken, and nobody
@@ -257,6 +258,7 @@ boost::asio::awaitable<Dispatcher::SendOutcome> Dispatcher::send(const StartEffe
 }
 
 boost::asio::awaitable<void> Dispatcher::stop(Key key) {
+    const AtExit end([this, &key] { stopping_.erase(key); });
     Duration backoff = limits_.backoff_min;
     std::uint32_t tries = 0;
     while (true) {
@@ -284,7 +286,6 @@ boost::asio::awaitable<void> Dispatcher::stop(Key key) {
         co_await clock_.wait_until(next_try);
         backoff = doubled(backoff, limits_.backoff_max);
     }
-    stopping_.erase(key);
 }
 
 // True if the host has answered for good.
@@ -367,6 +368,7 @@ boost::asio::awaitable<Result<Content>> Dispatcher::try_fetch(const FetchResultE
 }
 
 boost::asio::awaitable<void> Dispatcher::send_acks(std::string address) {
+    const AtExit end([this, &address] { acks_.erase(address); });
     Duration backoff = limits_.backoff_min;
     while (!acks_[address].empty()) {
         std::vector<AckEffect>& waiting = acks_[address];
@@ -390,11 +392,11 @@ boost::asio::awaitable<void> Dispatcher::send_acks(std::string address) {
         std::vector<AckEffect>& sent = acks_[address];
         sent.erase(sent.begin(), sent.begin() + static_cast<std::ptrdiff_t>(count));
     }
-    acks_.erase(address);
 }
 
 // Until there is nothing more to ask: each answer brings the core further.
 boost::asio::awaitable<void> Dispatcher::ask(HostId host) {
+    const AtExit end([this, &host] { asking_.erase(host); });
     while (auto question = scheduler_.question(host)) {
         ++counters_.questions;
         HostId whom = host;
@@ -404,7 +406,6 @@ boost::asio::awaitable<void> Dispatcher::ask(HostId host) {
             scheduler.host_silent(now, host);
         });
     }
-    asking_.erase(host);
 }
 
 boost::asio::awaitable<bool> Dispatcher::try_ask(HostId host, HostQuestion question) {

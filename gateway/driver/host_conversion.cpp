@@ -113,6 +113,8 @@ HostAnswer to_answer(const wire::StatusAnswer& answer, const HostQuestion& quest
         result.reports.push_back(to_report(entry, answer.host, now));
     for (const wire::AttemptKey& key : answer.unknown)
         result.unknown.emplace_back(key.invocation, key.attempt);
+    for (const wire::AttemptKey& key : answer.unheard)
+        result.unheard.emplace_back(key.invocation, key.attempt);
     if (question.kind == Question::snapshot && answer.more && !result.reports.empty())
         result.next.emplace(result.reports.back().id, result.reports.back().attempt);
     return result;

@@ -17,6 +17,10 @@ bool may_close(TimePoint now, const Instance& instance, const RunOwner& asker) {
 
 HostCore::HostCore(const CoreLimits& limits) : limits_(limits) {}
 
+void HostCore::bound_instances(std::uint32_t most) {
+    limits_.instances_max = std::min(limits_.instances_max, most);
+}
+
 void HostCore::begin_epoch(TimePoint now, Records& out) {
     const auto unix_seconds = static_cast<Epoch>(std::max<std::int64_t>(0, to_unix_ms(now) / 1000));
     epoch_ = std::max(epoch_ + 1, unix_seconds);
@@ -182,8 +186,9 @@ void HostCore::loaded(const InstanceId& id, const LoadedCode& code, Records& out
 
 bool HostCore::assigned(TimePoint now, const RunKey& key, const std::string& run_token,
                         const std::string& data_address, Records& out) {
-    Run& run = runs_.at(key);
-    LH_ASSERT(run.state == RunState::taking);
+    const auto place = runs_.find(key);
+    if (place == runs_.end() || place->second.state != RunState::taking) return false;
+    Run& run = place->second;
     if (run.fenced) {
         abandon(now, key, false);
         return false;

@@ -74,6 +74,10 @@ class HostCore {
 public:
     explicit HostCore(const CoreLimits& limits);
 
+    // The machine has room for no more instances than this, whatever the limits say. Before the
+    // first take.
+    void bound_instances(std::uint32_t most);
+
     // Ends the replay: every instance that the journal knows is unproven until found() or dead(),
     // and every run counts as changed. The epoch is the journal's + 1, or the unix time if later.
     void begin_epoch(TimePoint now, Records& out);
@@ -88,7 +92,8 @@ public:
     [[nodiscard]] TakeDecision take(TimePoint now, const TakeInput& input, Records& out);
     void made(const InstanceId& id, const InstanceProcess& process, Records& out);
     void loaded(const InstanceId& id, const LoadedCode& code, Records& out);
-    // False: a fence came in between; then the take is forgotten and the instance idle again.
+    // False: a fence came in between; then the take is forgotten and the instance idle again. Or
+    // the take is no more.
     [[nodiscard]] bool assigned(TimePoint now, const RunKey& key, const std::string& run_token,
                                 const std::string& data_address, Records& out);
     // The take failed. The instance was marked broken where it must not be used again.
@@ -176,6 +181,7 @@ public:
     [[nodiscard]] Records snapshot() const;
 
     // Observers.
+    [[nodiscard]] const CoreLimits& limits() const { return limits_; }
     [[nodiscard]] Epoch epoch() const { return epoch_; }
     [[nodiscard]] std::uint64_t last_seq() const { return last_seq_; }
     [[nodiscard]] bool complete() const;
@@ -212,8 +218,7 @@ private:
     void apply_assigned(const Assigned& record);
     void apply_ended(const Ended& record);
 
-    // Constant after construction.
-    const CoreLimits limits_;
+    CoreLimits limits_;  // constant once takes come
 
     Epoch epoch_ = 0;
     std::uint64_t last_seq_ = 0;

@@ -1,5 +1,7 @@
 #include "host_agent/driver/kill_flow.hpp"
 
+#include "longhaul/base/at_exit.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -18,12 +20,22 @@ constexpr Duration kRetryMax = std::chrono::seconds(2);
 struct KillFlow::Batch {
     explicit Batch(asio::any_io_executor executor) : done(executor) {}
 
+    void add(const wire::AttemptKey& key) {
+        answers.push_back({key});
+        answered.push_back(false);
+        ++open;
+    }
+
     std::vector<wire::KillAnswer> answers{};
+    std::vector<bool> answered{};
     std::size_t open = 0;
     std::optional<Error> failure{};
     net::Notifier done;
 
+    // The first answer to an order counts.
     void answer(std::size_t index, wire::KillOutcome outcome) {
+        if (answered[index]) return;
+        answered[index] = true;
         answers[index].outcome = outcome;
         --open;
         if (open == 0) done.notify_all();
@@ -52,15 +64,13 @@ asio::awaitable<void> KillFlow::stop() {
 asio::awaitable<Result<std::vector<wire::KillAnswer>>> KillFlow::kill(
     std::vector<wire::KillOrder> orders) {
     const auto batch = std::make_shared<Batch>(executor_);
-    batch->answers.resize(orders.size());
-    batch->open = orders.size();
+    for (const wire::KillOrder& order : orders) batch->add(order.key);
     counters_.orders += orders.size();
     Records out;
     std::vector<std::pair<std::size_t, InstanceId>> told;
     std::vector<std::pair<std::size_t, InstanceId>> asked;
     for (std::size_t index = 0; index < orders.size(); ++index) {
         const wire::KillOrder& order = orders[index];
-        batch->answers[index].key = order.key;
         const bool fence = order.mode == wire::KillMode::fence;
         const RunOwner owner{order.owner.shard, order.owner.term};
         const RunKey key = run_key(order.key);
@@ -108,29 +118,29 @@ void KillFlow::stop_taking(const RunKey& key) {
 
 asio::awaitable<void> KillFlow::forward(std::shared_ptr<Batch> batch, std::size_t index,
                                         InstanceId instance, wire::KillOrder order) {
+    // However this ends, whoever asked is told.
+    const AtExit end([&batch, index] { batch->answer(index, wire::KillOutcome::stopping); });
     const RunKey key = run_key(order.key);
     Duration pause = kRetryFirst;
-    bool answered = false;
     while (true) {
         const Instance* target = ledger_.core().instance(instance);
         const Run* run = ledger_.core().run(key);
         const bool over = run == nullptr || run->state == RunState::ended;
         if (over || target == nullptr || !target->process) {
-            if (!answered) batch->answer(index, wire::KillOutcome::ended);
+            batch->answer(index, wire::KillOutcome::ended);
             co_return;
         }
         const InstanceProcess process = *target->process;
         auto outcome = co_await control_.kill(process, order);
         if (outcome) {
             const wire::KillOutcome settled = co_await settle(key, *outcome);
-            if (!answered) batch->answer(index, settled);
+            batch->answer(index, settled);
             co_return;
         }
         logger_.warning("kill_not_taken", {{"id", key.invocation.text},
                                            {"instance", instance.text},
                                            {"reason", outcome.error().message}});
-        if (!answered) batch->answer(index, wire::KillOutcome::stopping);
-        answered = true;
+        batch->answer(index, wire::KillOutcome::stopping);
         ++counters_.retries;
         co_await clock_.wait_until(clock_.now() + pause);
         pause = std::min(pause * 2, kRetryMax);
@@ -140,10 +150,14 @@ asio::awaitable<void> KillFlow::forward(std::shared_ptr<Batch> batch, std::size_
 // Answered only with what the runtime agent of the leased instance has said.
 asio::awaitable<void> KillFlow::forward_leased(std::shared_ptr<Batch> batch, std::size_t index,
                                                InstanceId instance, wire::KillOrder order) {
-    auto outcome = co_await leases_.kill(instance, std::move(order));
-    if (!outcome) batch->failure = outcome.error();
+    Result<wire::KillOutcome> outcome =
+        make_error(Errc::unavailable, "the kill was given up", "instance-silent");
+    const AtExit end([&batch, &outcome, index] {
+        if (!outcome) batch->failure = outcome.error();
+        batch->answer(index, outcome ? *outcome : wire::KillOutcome::stopping);
+    });
+    outcome = co_await leases_.kill(instance, std::move(order));
     if (outcome && *outcome == wire::KillOutcome::fenced) ++counters_.fences;
-    batch->answer(index, outcome ? *outcome : wire::KillOutcome::stopping);
 }
 
 // The runtime agent swears that it never started it and never will: so do we, durably.
@@ -216,8 +230,8 @@ void KillFlow::stop_for_host(const std::vector<RunKey>& keys, Duration grace,
         order.mode = wire::KillMode::drain;
         order.grace_ms = to_ms(grace);
         order.reason = reason;
-        batch->answers.push_back({order.key});
-        const std::size_t index = batch->open++;
+        const std::size_t index = batch->answers.size();
+        batch->add(order.key);
         tasks_.start("stop_for_host", forward(batch, index, run->instance, std::move(order)));
     }
 }

@@ -1,5 +1,8 @@
 #include "host_agent/driver/lease_flow.hpp"
 
+#include "longhaul/base/at_exit.hpp"
+
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -23,17 +26,33 @@ struct LeaseFlow::Closing {
     explicit Closing(asio::any_io_executor executor) : done(executor) {}
 
     bool finished = false;
-    Result<void> result{};
+    // Until the work has come to an end of its own.
+    Result<void> result =
+        make_error(Errc::unavailable, "the lease was not closed", "instance-silent");
+    net::Notifier done;
+};
+
+// One question's; shared with those that ask, who may outlive it.
+struct LeaseFlow::Hearing {
+    explicit Hearing(asio::any_io_executor executor) : done(executor) {}
+
+    std::vector<InstanceId> to_ask{};
+    std::size_t next = 0;  // of to_ask
+    std::size_t open = 0;  // that ask
+    TimePoint until{};
+    std::set<InstanceId> silent{};
     net::Notifier done;
 };
 
 LeaseFlow::LeaseFlow(asio::any_io_executor executor, port::Clock& clock, Logger logger,
-                     Ledger& ledger, AgentControl& control, StatusFlow& status)
+                     Ledger& ledger, AgentControl& control, StatusFlow& status,
+                     const LeaseLimits& limits)
     : clock_(clock),
       logger_(std::move(logger)),
       ledger_(ledger),
       control_(control),
       status_(status),
+      limits_(limits),
       executor_(executor),
       tasks_(executor, logger_) {}
 
@@ -65,20 +84,24 @@ std::shared_ptr<LeaseFlow::Closing> LeaseFlow::begin(const InstanceId& id) {
 }
 
 asio::awaitable<void> LeaseFlow::work(InstanceId id, std::shared_ptr<Closing> closing) {
+    const AtExit end([this, &id, &closing] { finish(id, *closing); });
     const InstanceId of = id;
     closing->result = co_await try_close(of);
-    if (!closing->result) {
+}
+
+void LeaseFlow::finish(const InstanceId& id, Closing& closing) {
+    if (!closing.result && !tasks_.cancelled()) {
         ++counters_.stuck;
         const Instance* instance = ledger_.core().instance(id);
         const bool again = instance != nullptr && instance->lease_stuck;
         ledger_.core().lease_stuck(id);
         if (!again)
             logger_.warning("lease_not_closed",
-                            {{"instance", id.text}, {"reason", closing->result.error().message}});
+                            {{"instance", id.text}, {"reason", closing.result.error().message}});
     }
     closing_.erase(id);
-    closing->finished = true;
-    closing->done.notify_all();
+    closing.finished = true;
+    closing.done.notify_all();
 }
 
 asio::awaitable<Result<void>> LeaseFlow::try_close(InstanceId id) {
@@ -115,24 +138,44 @@ asio::awaitable<Result<void>> LeaseFlow::settle(RunKey key, Token token, Instanc
     co_return Result<void>{};
 }
 
-asio::awaitable<Result<void>> LeaseFlow::hear(InstanceId id) {
+asio::awaitable<Result<void>> LeaseFlow::hear(InstanceId id, std::optional<Duration> limit) {
     const auto process = leased(id);
     if (!process) co_return Result<void>{};
-    auto status = co_await control_.status(*process);
+    auto status = co_await control_.status(*process, limit);
     if (!status) co_return silent(id, status.error());
     auto heard = co_await status_.heard(id, std::move(*status));
     if (!heard && heard.error().code != Errc::gone) co_return heard.error();
     co_return Result<void>{};
 }
 
-asio::awaitable<bool> LeaseFlow::hear_of(wire::StatusQuery query) {
+asio::awaitable<std::set<InstanceId>> LeaseFlow::hear_of(wire::StatusQuery query) {
+    const auto hearing = std::make_shared<Hearing>(executor_);
     for (std::size_t index = 0; index < query.instances.size(); ++index) {
-        if (ledger_.core().run(run_key(query.keys[index])) != nullptr) continue;
-        const InstanceId sent_to = query.instances[index];
-        auto heard = co_await hear(sent_to);
-        if (!heard) co_return false;
+        const InstanceId& sent_to = query.instances[index];
+        if (ledger_.core().run(run_key(query.keys[index])) != nullptr || !leased(sent_to)) continue;
+        if (hearing->silent.insert(sent_to).second) hearing->to_ask.push_back(sent_to);
     }
-    co_return true;
+    hearing->until = clock_.now() + limits_.hear_timeout;
+    hearing->open = std::min<std::size_t>(limits_.hear_at_once, hearing->to_ask.size());
+    const std::size_t askers = hearing->open;
+    for (std::size_t asker = 0; asker < askers; ++asker) tasks_.start("hear", hear_next(hearing));
+    while (hearing->open > 0 && !tasks_.cancelled()) co_await hearing->done.wait();
+    co_return hearing->silent;
+}
+
+// Whoever has not been heard when the time is over counts as silent.
+asio::awaitable<void> LeaseFlow::hear_next(std::shared_ptr<Hearing> hearing) {
+    const AtExit end([&hearing] {
+        --hearing->open;
+        hearing->done.notify_all();
+    });
+    while (hearing->next < hearing->to_ask.size()) {
+        const Duration left = hearing->until - clock_.now();
+        if (left <= Duration::zero()) co_return;
+        const InstanceId id = hearing->to_ask[hearing->next++];
+        auto heard = co_await hear(id, left);
+        if (heard) hearing->silent.erase(id);
+    }
 }
 
 asio::awaitable<Result<wire::KillOutcome>> LeaseFlow::kill(InstanceId id, wire::KillOrder order) {

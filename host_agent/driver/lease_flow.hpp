@@ -17,8 +17,15 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 
 namespace longhaul::host_agent {
+
+struct LeaseLimits {
+    Duration hear_timeout{};         // of all that one question makes us ask
+    std::uint32_t hear_at_once = 1;  // runtime agents, for one question
+};
 
 struct LeaseCounters {
     std::uint64_t closed = 0;
@@ -28,7 +35,7 @@ struct LeaseCounters {
 class LeaseFlow {
 public:
     LeaseFlow(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger,
-              Ledger& ledger, AgentControl& control, StatusFlow& status);
+              Ledger& ledger, AgentControl& control, StatusFlow& status, const LeaseLimits& limits);
 
     // Success: there is no lease of it any more. Errc::unavailable: its runtime agent is silent.
     boost::asio::awaitable<Result<void>> close(InstanceId id);
@@ -37,11 +44,9 @@ public:
     // Success: what the core knows of it is all there is. Errc::unavailable as above.
     boost::asio::awaitable<Result<void>> settle(RunKey key, Token token, InstanceId sent_to);
 
-    // Before an answer: what the runtime agent has to say, if the instance is leased.
-    boost::asio::awaitable<Result<void>> hear(InstanceId id);
-
-    // The same for all that the question names and that is unknown here. False: one was silent.
-    boost::asio::awaitable<bool> hear_of(wire::StatusQuery query);
+    // Before an answer to `query`: the runtime agents that may run what it names and what is
+    // unknown here are heard, side by side. The instances that were silent.
+    boost::asio::awaitable<std::set<InstanceId>> hear_of(wire::StatusQuery query);
 
     // Of an attempt that is unknown here (KillVerdict::ask). Fenced is durable. Errc::unavailable:
     // nothing is known, and the attempt stays blocked: ask again.
@@ -55,8 +60,12 @@ public:
 
 private:
     struct Closing;
+    struct Hearing;
 
+    boost::asio::awaitable<Result<void>> hear(InstanceId id, std::optional<Duration> limit = {});
+    boost::asio::awaitable<void> hear_next(std::shared_ptr<Hearing> hearing);
     boost::asio::awaitable<void> work(InstanceId id, std::shared_ptr<Closing> closing);
+    void finish(const InstanceId& id, Closing& closing);
     boost::asio::awaitable<Result<void>> try_close(InstanceId id);
     std::shared_ptr<Closing> begin(const InstanceId& id);
     [[nodiscard]] std::optional<InstanceProcess> leased(const InstanceId& id) const;
@@ -66,6 +75,7 @@ private:
     Ledger& ledger_;
     AgentControl& control_;
     StatusFlow& status_;
+    const LeaseLimits limits_;
     const boost::asio::any_io_executor executor_;
 
     std::map<InstanceId, std::shared_ptr<Closing>> closing_;  // shared with those who wait

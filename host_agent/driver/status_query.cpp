@@ -96,11 +96,14 @@ void add_changes(const Ledger& ledger, std::uint64_t since, wire::StatusAnswer& 
     }
 }
 
-void add_named(const Ledger& ledger, const std::vector<wire::AttemptKey>& keys,
-               wire::StatusAnswer& answer) {
-    for (const wire::AttemptKey& key : keys) {
+void add_named(const Ledger& ledger, const wire::StatusQuery& query,
+               const std::set<InstanceId>& silent, wire::StatusAnswer& answer) {
+    for (std::size_t index = 0; index < query.keys.size(); ++index) {
+        const wire::AttemptKey& key = query.keys[index];
         if (ledger.core().run(run_key(key)) != nullptr)
             answer.entries.push_back(ledger.entry(run_key(key)));
+        else if (index < query.instances.size() && silent.contains(query.instances[index]))
+            answer.unheard.push_back(key);
         else
             answer.unknown.push_back(key);
     }
@@ -110,7 +113,7 @@ void add_named(const Ledger& ledger, const std::vector<wire::AttemptKey>& keys,
 
 asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
                                                           wire::StatusQuery query,
-                                                          bool all_heard) {
+                                                          std::set<InstanceId> silent) {
     auto durable = co_await ledger.durable();
     if (!durable) co_return durable.error();
     // No await from here on: the answer is one moment's.
@@ -119,7 +122,7 @@ asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId
     answer.host = std::move(host);
     answer.epoch = core.epoch();
     answer.last_seq = core.last_seq();
-    answer.complete = core.complete() && all_heard;
+    answer.complete = core.complete();
     if (query.digest)
         answer.digest = core.digest();
     else if (query.snapshot)
@@ -127,7 +130,7 @@ asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId
     else if (query.since)
         add_changes(ledger, query.since->epoch == core.epoch() ? query.since->seq : 0, answer);
     else
-        add_named(ledger, query.keys, answer);
+        add_named(ledger, query, silent, answer);
     co_return answer;
 }
 

@@ -6,10 +6,10 @@
 
 namespace longhaul::host_agent {
 
-// Only what is durable is told. `all_heard`: what LeaseFlow::hear_of() said before.
+// Only what is durable is told. `silent`: what LeaseFlow::hear_of() said before.
 boost::asio::awaitable<Result<wire::StatusAnswer>> answer_status(Ledger& ledger, HostId host,
                                                                  wire::StatusQuery query,
-                                                                 bool all_heard = true);
+                                                                 std::set<InstanceId> silent = {});
 
 // About what an entry takes in JSON: enough to keep a message near its limit.
 [[nodiscard]] std::size_t weight(const wire::StatusEntry& entry);

@@ -1,6 +1,7 @@
 #include "host_agent/driver/take_flow.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/at_exit.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -48,6 +49,14 @@ Error refusal(TakeVerdict verdict) {
     }
 }
 
+Error stopping() {
+    return make_error(Errc::unavailable, "this host agent is stopping", "stopping");
+}
+
+Error agent_gone(const std::string& when) {
+    return make_error(Errc::unavailable, "the runtime agent ended " + when, "instance-failed");
+}
+
 // Faults of the package are the user's, as much as an exception at import is.
 bool is_users_fault(const Error& error) {
     return error.type == "load-failed" || error.type == "load-timeout";
@@ -69,7 +78,8 @@ struct TakeFlow::Job {
     std::string run_token{};
     bool finished = false;
     bool try_again = false;  // the instance was of no use, another may be
-    Result<void> result{};
+    // Until the work has come to an end of its own.
+    Result<void> result = make_error(Errc::unavailable, "the take was given up", "instance-failed");
     PackageCache::Pin pin{};
     net::Notifier done;
 };
@@ -94,7 +104,7 @@ asio::awaitable<void> TakeFlow::stop() {
     co_await tasks_.join();
     for (auto& [key, job] : jobs_) {
         job->finished = true;
-        job->result = make_error(Errc::unavailable, "the host agent is stopping", "stopping");
+        job->result = stopping();
         job->done.notify_all();
     }
     jobs_.clear();
@@ -129,7 +139,7 @@ asio::awaitable<Result<wire::TakeAnswer>> TakeFlow::take(wire::TakeRequest reque
         std::shared_ptr<Job> job;
         if (decision->verdict == TakeVerdict::in_progress) {
             const auto place = jobs_.find(key);
-            LH_ASSERT(place != jobs_.end());
+            if (place == jobs_.end()) co_return stopping();
             job = place->second;
         } else {
             job = std::make_shared<Job>(executor_, request, std::move(*decision));
@@ -172,8 +182,7 @@ Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
     input.code = code_of(request);
     input.memory_mb = request.function.memory_mb;
     input.fresh = keeper_.fresh_id();
-    if (stopping_ && ledger_.core().run(input.key) == nullptr)
-        return make_error(Errc::unavailable, "this host agent is stopping", "stopping");
+    if (stopping_ && ledger_.core().run(input.key) == nullptr) return stopping();
     Records out;
     TakeDecision decision = ledger_.core().take(clock_.now(), input, out);
     ledger_.stage(std::move(out));
@@ -192,29 +201,53 @@ Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
 }
 
 asio::awaitable<void> TakeFlow::work(std::shared_ptr<Job> job) {
-    const bool is_reuse = job->decision.verdict == TakeVerdict::reuse;
-    if (is_reuse)
+    const AtExit end([this, &job] { finish(*job); });
+    if (job->decision.verdict == TakeVerdict::reuse)
         job->result = co_await assign(*job);
     else
         job->result = co_await start(*job);
-    if (!job->result) {
-        const Error& error = job->result.error();
-        if (is_users_fault(error)) ++counters_.load_failed;
-        logger_.info("take_failed", {{"id", job->key.invocation.text},
-                                     {"attempt", job->key.attempt},
-                                     {"type", error.type},
-                                     {"reason", error.message}});
-        // Fenced: the instance itself is as good as before.
-        const bool broken = error.type != "fenced";
-        const Run* run = ledger_.core().run(job->key);
-        if (run != nullptr && run->state == RunState::taking)
-            ledger_.core().abandon(clock_.now(), job->key, broken);
-        for (const InstanceId& id : ledger_.core().retire(clock_.now())) keeper_.destroy(id);
-        job->try_again = is_reuse && broken && !ledger_.failed();
+}
+
+void TakeFlow::finish(Job& job) {
+    if (!job.result) give_up(job);
+    jobs_.erase(job.key);
+    job.finished = true;
+    job.done.notify_all();
+}
+
+void TakeFlow::give_up(Job& job) {
+    HostCore& core = ledger_.core();
+    const Error error = job.result.error();
+    // Fenced: the instance itself is as good as before.
+    const bool broken = error.type != "fenced";
+    const Run* run = core.run(job.key);
+    const bool fenced = run != nullptr ? run->fenced : core.is_fenced(job.key);
+    if (run != nullptr && run->state == RunState::taking)
+        core.abandon(clock_.now(), job.key, broken);
+    if (run != nullptr && run->state == RunState::assigned) {
+        // Nobody was told of the assignment.
+        Records undo;
+        (void)core.release(clock_.now(), job.key, undo);
+        if (broken) core.broken(job.decision.instance, undo);
+        ledger_.stage(std::move(undo));
     }
-    jobs_.erase(job->key);
-    job->finished = true;
-    job->done.notify_all();
+    if (stopping_) {
+        job.result = stopping();
+        return;
+    }
+    // Whoever asked is to know why its instance went: it was killed itself, or its host drains.
+    if (fenced)
+        job.result = refusal(TakeVerdict::fenced);
+    else if (error.type == "instance-failed" && core.drain() != nullptr)
+        job.result = refusal(TakeVerdict::draining);
+    if (is_users_fault(error)) ++counters_.load_failed;
+    logger_.info("take_failed", {{"id", job.key.invocation.text},
+                                 {"attempt", job.key.attempt},
+                                 {"type", error.type},
+                                 {"reason", error.message}});
+    for (const InstanceId& id : core.retire(clock_.now())) keeper_.destroy(id);
+    job.try_again =
+        job.decision.verdict == TakeVerdict::reuse && broken && !fenced && !ledger_.failed();
 }
 
 asio::awaitable<Result<void>> TakeFlow::start(Job& job) {
@@ -226,10 +259,6 @@ asio::awaitable<Result<void>> TakeFlow::start(Job& job) {
     if (!prepared) co_return prepared;
     auto loaded = co_await load(job, until);
     if (!loaded) co_return loaded;
-    const Run* run = ledger_.core().run(job.key);
-    if (run == nullptr || ledger_.core().instance(job.decision.instance) == nullptr)
-        co_return make_error(Errc::unavailable, "the runtime agent ended during the load",
-                             "instance-failed");
     auto assigned = co_await assign(job);
     co_return assigned;
 }
@@ -238,6 +267,9 @@ asio::awaitable<Result<void>> TakeFlow::start(Job& job) {
 asio::awaitable<Result<void>> TakeFlow::prepare(Job& job, TimePoint until) {
     const InstanceId id = job.decision.instance;
     const TimePoint began = clock_.now();
+    const TimePoint ready_until = std::min(until, began + limits_.start_timeout);
+    auto room = co_await keeper_.wait_uid(id, ready_until);
+    if (!room) co_return room;
     if (auto spawned = keeper_.spawn(id, job.request.function.memory_mb); !spawned)
         co_return spawned.error();
     if (!job.request.function.package.empty()) {
@@ -253,7 +285,6 @@ asio::awaitable<Result<void>> TakeFlow::prepare(Job& job, TimePoint until) {
         job.trace.emplace_back("fetch", ready->fetch_ms);
         job.trace.emplace_back("unpack", ready->unpack_ms);
     }
-    const TimePoint ready_until = std::min(until, began + limits_.start_timeout);
     auto ready = co_await keeper_.wait_ready(id, ready_until);
     if (!ready) co_return ready;
     job.trace.emplace_back("start", ms_since(began, clock_.now()));
@@ -262,8 +293,7 @@ asio::awaitable<Result<void>> TakeFlow::prepare(Job& job, TimePoint until) {
 
 asio::awaitable<Result<void>> TakeFlow::load(Job& job, TimePoint until) {
     const auto process = process_of(job.decision.instance);
-    if (!process)
-        co_return make_error(Errc::unavailable, "the runtime agent is gone", "instance-failed");
+    if (!process) co_return agent_gone("before the load");
     const TimePoint began = clock_.now();
     // Named first, so that what the load prints lies in this attempt's log.
     job.run_token = keeper_.fresh_secret();
@@ -289,9 +319,10 @@ asio::awaitable<Result<void>> TakeFlow::load(Job& job, TimePoint until) {
     job.trace.emplace_back("load", ms_since(began, clock_.now()));
     for (auto& stage : *trace)
         if (stage.first != "load") job.trace.push_back(stage);
+    if (ledger_.core().instance(job.decision.instance) == nullptr)
+        co_return agent_gone("during the load");
     Records out;
-    if (ledger_.core().instance(job.decision.instance) != nullptr)
-        ledger_.core().loaded(job.decision.instance, code_of(job.request), out);
+    ledger_.core().loaded(job.decision.instance, code_of(job.request), out);
     ledger_.stage(std::move(out));
     co_return Result<void>{};
 }
@@ -299,10 +330,13 @@ asio::awaitable<Result<void>> TakeFlow::load(Job& job, TimePoint until) {
 // The record and the runtime agent's permission go side by side: nobody can use either without the
 // answer.
 asio::awaitable<Result<void>> TakeFlow::assign(Job& job) {
-    const auto process = process_of(job.decision.instance);
+    const Instance* instance = ledger_.core().instance(job.decision.instance);
     const AgentReport* report = keeper_.report_of(job.decision.instance);
-    if (!process || report == nullptr)
-        co_return make_error(Errc::unavailable, "the runtime agent is gone", "instance-failed");
+    // It may have died, or its end may be under way, since it was chosen.
+    const bool lives = instance != nullptr && instance->state == InstanceState::taken;
+    if (!lives || !instance->process || report == nullptr)
+        co_return agent_gone("before it was assigned");
+    const InstanceProcess process = *instance->process;
     const bool named_already = !job.run_token.empty();
     if (!named_already) job.run_token = keeper_.fresh_secret();
     Records out;
@@ -311,16 +345,8 @@ asio::awaitable<Result<void>> TakeFlow::assign(Job& job) {
     const Ledger::Ticket ticket = ledger_.stage(std::move(out));
     if (!named_already) {
         wire::AssignRequest named{job.request.key, job.request.token, job.run_token};
-        auto told = co_await control_.assign(*process, std::move(named));
-        if (!told) {
-            Records undo;
-            (void)ledger_.core().release(clock_.now(), job.key, undo);
-            ledger_.stage(std::move(undo));
-            Records worn;
-            ledger_.core().broken(job.decision.instance, worn);
-            ledger_.stage(std::move(worn));
-            co_return told.error();
-        }
+        auto told = co_await control_.assign(process, std::move(named));
+        if (!told) co_return told.error();
     }
     auto durable = co_await ledger_.durable(ticket);
     co_return durable;

@@ -1,7 +1,8 @@
 // POST /v1/instances:take: from the request to an instance that waits for exactly this run.
 //
 // Runs on one executor. The work of a take belongs to this object, not to the request that asked: a
-// client that leaves interrupts nothing, and a repeated request waits for the same work.
+// client that leaves interrupts nothing, and a repeated request waits for the same work. However
+// that ends, also by an exception, whoever waits for it is told.
 #pragma once
 
 #include "host_agent/driver/lease_flow.hpp"
@@ -51,6 +52,8 @@ private:
     struct Job;
 
     boost::asio::awaitable<void> work(std::shared_ptr<Job> job);
+    void finish(Job& job);
+    void give_up(Job& job);
     boost::asio::awaitable<Result<TakeDecision>> decide_without_leases(
         const wire::TakeRequest& request);
     boost::asio::awaitable<Result<void>> start(Job& job);

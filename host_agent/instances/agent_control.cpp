@@ -64,9 +64,11 @@ asio::awaitable<Result<StageTrace>> AgentControl::load(InstanceProcess process,
     co_return trace_of(*json);
 }
 
-asio::awaitable<Result<wire::InstanceStatus>> AgentControl::status(InstanceProcess process) {
+asio::awaitable<Result<wire::InstanceStatus>> AgentControl::status(InstanceProcess process,
+                                                                   std::optional<Duration> limit) {
     port::PeerRequest message{"GET", "/v1/status"};
-    auto answer = co_await call(std::move(process), std::move(message), call_timeout_);
+    const Duration within = limit.value_or(call_timeout_);
+    auto answer = co_await call(std::move(process), std::move(message), within);
     if (!answer) co_return answer.error();
     co_return wire::decode<wire::InstanceStatus>(*answer);
 }

@@ -20,7 +20,8 @@ public:
     // Returns the stages that the runtime agent took. The limit includes the load itself.
     boost::asio::awaitable<Result<StageTrace>> load(InstanceProcess process,
                                                     wire::LoadRequest request, Duration limit);
-    boost::asio::awaitable<Result<wire::InstanceStatus>> status(InstanceProcess process);
+    boost::asio::awaitable<Result<wire::InstanceStatus>> status(InstanceProcess process,
+                                                                std::optional<Duration> limit = {});
     boost::asio::awaitable<Result<wire::KillOutcome>> kill(InstanceProcess process,
                                                            wire::KillOrder order);
     // The tree below the runtime agent is gone when it answers; then it exits.

@@ -36,6 +36,7 @@ Keeper::Keeper(asio::any_io_executor executor, port::Clock& clock, Logger logger
       times_(times),
       spawner_(std::move(settings)),
       heard_(executor),
+      gone_(executor),
       tasks_(executor, logger_) {}
 
 Result<void> Keeper::open(OnDead on_dead) {
@@ -45,6 +46,12 @@ Result<void> Keeper::open(OnDead on_dead) {
         logger_.warning("functions_share_our_uid",
                         {{"reason", "others may not pass " + spawner_.obstacle() +
                                         ": choose another data directory for isolation"}});
+    const std::uint32_t wanted = ledger_.core().limits().instances_max;
+    if (const std::uint32_t ids = spawner_.uid_count(); ids != 0 && ids < wanted) {
+        ledger_.core().bound_instances(ids);
+        logger_.warning("fewer_user_ids_than_instances",
+                        {{"uid_count", std::uint64_t{ids}}, {"instances_max", std::uint64_t{wanted}}});
+    }
     // A folder without a journalled instance: its process, if one was started, finds nobody who
     // knows it and ends by itself.
     const auto known = [this](const InstanceId& id) {
@@ -57,20 +64,45 @@ Result<void> Keeper::open(OnDead on_dead) {
 asio::awaitable<void> Keeper::stop() {
     tasks_.cancel();
     heard_.notify_all();
+    gone_.notify_all();
     co_await tasks_.join();
 }
 
-Result<void> Keeper::spawn(const InstanceId& id, std::uint32_t memory_mb) {
+std::vector<std::uint32_t> Keeper::uids_taken() const {
+    std::vector<std::uint32_t> taken;
+    for (const auto& [id, instance] : ledger_.core().instances())
+        if (instance.process && spawner_.owns(instance.process->uid))
+            taken.push_back(instance.process->uid);
+    return taken;
+}
+
+asio::awaitable<Result<void>> Keeper::wait_uid(InstanceId id, TimePoint until) {
     const auto& instances = ledger_.core().instances();
+    const auto makes_room = [](const auto& entry) {
+        return entry.second.state == InstanceState::destroying && entry.second.process;
+    };
+    while (spawner_.uid_count() != 0 && uids_taken().size() >= spawner_.uid_count()) {
+        if (!instances.contains(id)) break;  // spawn() says so
+        const bool waits = std::ranges::any_of(instances, makes_room);
+        if (!waits || clock_.now() >= until || tasks_.cancelled())
+            co_return make_error(
+                Errc::overloaded,
+                "all " + std::to_string(spawner_.uid_count()) + " user ids are in use",
+                "no-capacity");
+        (void)co_await gone_.wait_until(clock_, until);
+    }
+    co_return Result<void>{};
+}
+
+Result<void> Keeper::spawn(const InstanceId& id, std::uint32_t memory_mb) {
+    if (ledger_.core().instance(id) == nullptr)
+        return make_error(Errc::unavailable, "the instance was given up before its process began",
+                          "instance-failed");
     Spawner::Order order;
     order.id = id;
     order.secret = fresh_secret();
     order.memory_mb = memory_mb;
-    order.uid_taken = [&instances](std::uint32_t uid) {
-        return std::ranges::any_of(instances, [uid](const auto& entry) {
-            return entry.second.process && entry.second.process->uid == uid;
-        });
-    };
+    order.uids_taken = uids_taken();
     auto process = spawner_.spawn(order);
     if (!process) return process.error();
     Records out;
@@ -148,6 +180,7 @@ void Keeper::dead(const InstanceId& id) {
     reports_.erase(id);
     on_dead_(id);
     heard_.notify_all();
+    gone_.notify_all();
     tasks_.start("clean", clean(id));
 }
 

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace longhaul::host_agent {
 
@@ -46,12 +47,17 @@ public:
            AgentControl& control, port::Workers& workers, port::Random& random,
            SpawnSettings settings, const KeeperTimes& times);
 
-    // Folders, and what an earlier life left half made. REQUIRES the ledger's replay.
+    // Folders, user ids, and what an earlier life left half made. The core learns here for how many
+    // instances there are ids. REQUIRES the ledger's replay.
     [[nodiscard]] Result<void> open(OnDead on_dead);
     boost::asio::awaitable<void> stop();
 
-    // A process for an instance that the core has just decided to start. It is journalled, not yet
-    // durable, and not yet ready.
+    // Until there is a user id for the process of an instance that the core has decided to start:
+    // those that make room for it keep theirs to their end. Errc::overloaded, "no-capacity": none
+    // will come free, or not in time.
+    boost::asio::awaitable<Result<void>> wait_uid(InstanceId id, TimePoint until);
+    // A process for an instance that the core has decided to start. It is journalled, not yet
+    // durable, and not yet ready. Errc::unavailable: the core has given the instance up since.
     [[nodiscard]] Result<void> spawn(const InstanceId& id, std::uint32_t memory_mb);
     // Errc::timed_out, or Errc::unavailable when the process died first.
     boost::asio::awaitable<Result<void>> wait_ready(InstanceId id, TimePoint until);
@@ -75,6 +81,7 @@ private:
     boost::asio::awaitable<void> clean(InstanceId id);
     boost::asio::awaitable<void> sweep(InstanceId id, std::uint32_t uid);
     void dead(const InstanceId& id);
+    [[nodiscard]] std::vector<std::uint32_t> uids_taken() const;
 
     // Constant after construction.
     const boost::asio::any_io_executor executor_;
@@ -90,6 +97,7 @@ private:
     OnDead on_dead_;
     std::map<InstanceId, AgentReport> reports_;
     net::Notifier heard_;
+    net::Notifier gone_;  // an instance was proven dead
     net::TaskGroup tasks_;
     KeeperCounters counters_;
 };

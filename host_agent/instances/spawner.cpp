@@ -118,18 +118,21 @@ std::string Spawner::control_socket(const InstanceId& id) const {
     return settings_.instances_dir + "/" + id.text + "/c.sock";
 }
 
-std::uint32_t Spawner::free_uid(const Order& order) {
+std::optional<std::uint32_t> Spawner::free_uid(const Order& order) {
     if (uids_.count() == 0) return 0;
+    std::vector<bool> taken(uids_.count());
+    for (const std::uint32_t uid : order.uids_taken)
+        if (uids_.owns(uid)) taken[uid - uids_.first()] = true;
     for (std::uint32_t tries = 0; tries < uids_.count(); ++tries) {
-        const std::uint32_t uid = uids_.first() + next_uid_++ % uids_.count();
-        if (!order.uid_taken(uid)) return uid;
+        const std::uint32_t index = next_uid_++ % uids_.count();
+        if (!taken[index]) return uids_.first() + index;
     }
-    return UINT32_MAX;
+    return std::nullopt;
 }
 
 Result<InstanceProcess> Spawner::spawn(const Order& order) {
-    const std::uint32_t uid = free_uid(order);
-    if (uid == UINT32_MAX)
+    const std::optional<std::uint32_t> uid = free_uid(order);
+    if (!uid)
         return make_error(Errc::overloaded,
                           "all " + std::to_string(uids_.count()) + " instance uids are in use",
                           "no-capacity");
@@ -144,10 +147,10 @@ Result<InstanceProcess> Spawner::spawn(const Order& order) {
     request.argv = agent_words(settings_, folder, control, order.id);
     request.argv.emplace_back("--memory-max-bytes");
     request.argv.push_back(std::to_string(std::uint64_t{order.memory_mb} << 20));
-    if (uid != 0) {
+    if (*uid != 0) {
         for (const char* flag : {"--uid", "--gid"}) {
             request.argv.emplace_back(flag);
-            request.argv.push_back(std::to_string(uid));
+            request.argv.push_back(std::to_string(*uid));
         }
     }
     const char* path = std::getenv("PATH");
@@ -171,7 +174,7 @@ Result<InstanceProcess> Spawner::spawn(const Order& order) {
     auto spawned = process::spawn(request);
     if (!spawned) return spawned.error();
     return InstanceProcess{.process = {spawned->pid, spawned->start_time},
-                           .uid = uid,
+                           .uid = *uid,
                            .control_address = "unix:" + control,
                            .secret = order.secret};
 }

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,14 +51,17 @@ public:
     // Whether what runs under that uid can only have been started here.
     [[nodiscard]] bool owns(std::uint32_t uid) const { return uids_.owns(uid); }
 
+    // User ids for instances; 0 = all run as we do.
+    [[nodiscard]] std::uint32_t uid_count() const { return uids_.count(); }
+
     struct Order {
         InstanceId id;
         std::string secret;
         std::uint32_t memory_mb = 0;
-        // Whether an instance has that uid already.
-        std::function<bool(std::uint32_t)> uid_taken;
+        std::vector<std::uint32_t> uids_taken;  // by instances
     };
     // Blocks for about a millisecond. What becomes of the process is the caller's to watch.
+    // Errc::overloaded, "no-capacity": all user ids are taken.
     [[nodiscard]] Result<InstanceProcess> spawn(const Order& order);
 
     // Removes an instance's folder. REQUIRES its processes to be gone. Blocks.
@@ -69,7 +73,7 @@ public:
     [[nodiscard]] std::string control_socket(const InstanceId& id) const;
 
 private:
-    [[nodiscard]] std::uint32_t free_uid(const Order& order);
+    [[nodiscard]] std::optional<std::uint32_t> free_uid(const Order& order);
 
     const SpawnSettings settings_;
     UidRange uids_;

@@ -1,6 +1,6 @@
 #include "host_agent/packages/cache.hpp"
 
-#include "longhaul/base/assert.hpp"
+#include "longhaul/base/at_exit.hpp"
 #include "longhaul/crypto/sha256.hpp"
 
 #include <algorithm>
@@ -154,15 +154,21 @@ asio::awaitable<Result<PackageCache::Ready>> PackageCache::ensure(Digest digest)
         co_await finished_.wait();
     }
     entries_[digest].used_at = clock_.now();
-    auto made = co_await make(digest);
-    if (made) {
-        ++counters_.fetched;
-    } else {
-        ++counters_.failed;
-        entries_.erase(digest);
-    }
-    finished_.notify_all();
+    auto made = co_await make_first(digest);
     if (made) co_await make_room();
+    co_return made;
+}
+
+// Whoever else wants it waits for the end of this, however that comes.
+asio::awaitable<Result<PackageCache::Ready>> PackageCache::make_first(Digest digest) {
+    bool is_there = false;
+    const AtExit end([this, &digest, &is_there] {
+        ++(is_there ? counters_.fetched : counters_.failed);
+        if (!is_there) entries_.erase(digest);
+        finished_.notify_all();
+    });
+    auto made = co_await make(digest);
+    is_there = made.has_value();
     co_return made;
 }
 

@@ -90,6 +90,7 @@ private:
         bool ready = false;
     };
 
+    boost::asio::awaitable<Result<Ready>> make_first(Digest digest);
     boost::asio::awaitable<Result<Ready>> make(Digest digest);
     boost::asio::awaitable<Result<void>> fetch(const Digest& digest, const std::string& file);
     boost::asio::awaitable<void> make_room();

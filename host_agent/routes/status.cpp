@@ -6,9 +6,9 @@ Answer status(const Handles& handles, net::Request& request) {
     auto message = co_await read_message<wire::StatusQuery>(request);
     if (!message) co_return net::problem_response(message.error());
     wire::StatusQuery to_hear = *message;
-    const bool all_heard = co_await handles.leases.hear_of(std::move(to_hear));
-    auto answer =
-        co_await answer_status(handles.ledger, handles.host, std::move(*message), all_heard);
+    auto silent = co_await handles.leases.hear_of(std::move(to_hear));
+    auto answer = co_await answer_status(handles.ledger, handles.host, std::move(*message),
+                                         std::move(silent));
     if (!answer) co_return net::problem_response(answer.error());
     co_return net::json_response(200, wire::to_json(*answer));
 }

@@ -142,7 +142,8 @@ asio::awaitable<Result<bool>> HostLink::exchange(Connection& connection, std::st
     const std::string body = connection.buffer.substr(head_size, *size);
     connection.buffer.erase(0, head_size + *size);
     if (head.substr(0, 12) != "HTTP/1.1 200")
-        co_return make_error(Errc::refused, "the host agent answered " + head.substr(9, 3));
+        co_return make_error(Errc::refused,
+                             "the host agent answered " + head.substr(0, head.find("\r\n")));
     auto answer = wire::decode<wire::InstanceStatusAnswer>(body);
     if (!answer) co_return answer.error();
     events_.answered(*answer);

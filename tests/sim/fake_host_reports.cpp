@@ -173,13 +173,14 @@ void FakeHost::answer_named(const wire::StatusQuery& query, wire::StatusAnswer& 
     for (std::size_t index = 0; index < query.keys.size(); ++index) {
         const wire::AttemptKey& asked = query.keys[index];
         const RunKey key{asked.invocation, asked.attempt};
-        if (!query.instances.empty() && !settle(key, query.instances[index], false))
-            answer.complete = false;
+        const bool can_say = query.instances.empty() || settle(key, query.instances[index], false);
         const auto found = runs_.find(key);
-        if (found == runs_.end() || !found->second.found || !found->second.heard)
+        if (found != runs_.end() && found->second.found && found->second.heard)
+            answer.entries.push_back(entry_of(key, found->second));
+        else if (can_say)
             answer.unknown.push_back(asked);
         else
-            answer.entries.push_back(entry_of(key, found->second));
+            answer.unheard.push_back(asked);
     }
     notebook_.saw("attempts asked for by name");
 }

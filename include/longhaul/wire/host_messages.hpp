@@ -217,6 +217,8 @@ struct StatusAnswer {
     std::vector<AttemptKey> unknown;  // asked for, never seen or forgotten after an ack
     bool more = false;
     std::optional<AttemptDigest> digest{};  // where it was asked for
+    // Asked for, and nothing can be said: the runtime agent that may run it is silent. Ask again.
+    std::vector<AttemptKey> unheard{};
 };
 
 // `drain` is the host's own, to its runtime agents: no stop of the gateway's. An attempt that ends

@@ -314,6 +314,27 @@ TEST_CASE("a snapshot comes by pages, and what it lacks is asked for by name") {
     table.check_invariants();
 }
 
+TEST_CASE("what a host could not find out is asked again, later, and the rest is settled") {
+    HostTable table{HostTimes{}};
+    table.announce(kNow, news("h1", 1, 7));
+    for (const char* id : {"a", "b", "c"}) assign(table, "h1", id);
+    table.answered(kNow, answer(Question::snapshot, 7), false, kNow);
+    HostAnswer partial = answer(Question::named, 7);
+    partial.unheard = {name("b"), name("gone")};
+    table.answered(kNow, partial, false, kNow + seconds(1));
+    CHECK_FALSE(table.question(HostId{"h1"}));
+    // Meanwhile another one becomes due: both are asked for then.
+    table.expect(HostId{"h1"}, name("c"), kNow + milliseconds(500));
+    static_cast<void>(table.tick(kNow + milliseconds(500)));
+    table.check_invariants();
+    CHECK(table.tick(kNow + seconds(1)).ask == std::vector{HostId{"h1"}});
+    REQUIRE(table.question(HostId{"h1"}));
+    CHECK(table.question(HostId{"h1"})->names == std::vector{name("b"), name("c")});
+    table.answered(kNow, answer(Question::named, 7), false, kNow + seconds(2));
+    CHECK_FALSE(table.question(HostId{"h1"}));
+    table.check_invariants();
+}
+
 TEST_CASE("a snapshot begins anew where the host is born again meanwhile") {
     HostTable table{HostTimes{}};
     table.announce(kNow, news("h1"));

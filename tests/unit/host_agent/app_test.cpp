@@ -4,6 +4,7 @@
 #include "tests/unit/host_agent/house.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -278,6 +279,39 @@ TEST_CASE("no room is no-capacity, drain refuses, a later version's route says s
     off.set("drain", false);
     CHECK(house.host("POST", "/v1/drain", off).status == 200);
     (void)house.run(small);
+}
+
+TEST_CASE("an idle instance gives up its user id where another function needs it") {
+    NEEDS_RUNTIME_AGENT();
+    if (::geteuid() != 0) {
+        WARN("skipped: only as root do instances have user ids of their own");
+        return;
+    }
+    House house;
+    house.stop_host();
+    house.config.uid_first = 1'700'000'000;  // far from those of other host agents here
+    house.config.uid_count = 1;
+    house.config.uid_claims_dir = house.folder / "claims";
+    house.config.data_dir = house.folder / "other";
+    house.start_host();
+    const auto first = House::shell("first", "true");
+    (void)house.run(first);
+    (void)house.wait_for(first.key, wire::Rank::ended);
+    const std::string go = house.folder / "go";
+    auto second = House::shell("second", waits_for(go));
+    second.function.version = Digest{"sha256:" + std::string(64, '2')};
+    (void)house.run(second);
+    // All ids are in use, and gateways are told how many there are.
+    auto third = House::shell("third", "true");
+    CHECK(house.host("POST", "/v1/instances:take", wire::to_json(third)).problem() ==
+          "no-capacity");
+    const wire::Json hosts = house.call(house.status.address(), "GET", "/v1/hosts").json();
+    bool told = false;
+    for (const wire::Json& host : *hosts["hosts"].as_array())
+        told = told || *host["capacity"]["instances_max"].as_integer() == 1;
+    CHECK(told);
+    make_go(go);
+    CHECK(house.wait_for(second.key, wire::Rank::ended).outcome == AttemptOutcome::succeeded);
 }
 
 boost::asio::awaitable<int> leaving(App& app, net::StopSignal& again, bool& over) {

@@ -119,6 +119,20 @@ TEST_CASE("the least recently used idle instance makes room, a busy one never do
     CHECK(decision.evict[0] == second);
 }
 
+TEST_CASE("the machine may have room for fewer instances than the limit") {
+    World world;
+    world.core.bound_instances(2);
+    world.core.bound_instances(9);
+    CHECK(world.core.limits().instances_max == 2);
+    const InstanceId first = world.serve(key("a"), "fa");
+    (void)world.serve(key("b"), "fb");
+    CHECK(world.take(key("c"), "fc").verdict == TakeVerdict::no_capacity);
+    CHECK(world.end(key("a")));
+    const TakeDecision decision = world.take(key("c"), "fc");
+    CHECK(decision.verdict == TakeVerdict::start);
+    CHECK(decision.evict == std::vector<InstanceId>{first});
+}
+
 TEST_CASE("memory bounds the instances too") {
     World world;
     CHECK(world.take(key("a"), "f", "t", 1, 2000).verdict == TakeVerdict::start);

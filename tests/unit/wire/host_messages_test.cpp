@@ -175,6 +175,9 @@ TEST_CASE("reports, batches, questions and answers go there and back") {
         to_json(StatusQuery{{kKey}, false, {}, {}, false, {{"a"}, {"b"}}}).dump(),
         "instances must be one for each of keys");
     CHECK(round_trip(StatusAnswer{{"host-1"}, 3, 9, true, {ended()}, {kKey}}).unknown.size() == 1);
+    StatusAnswer unsure{{"host-1"}, 3, 9, true, {}, {}};
+    unsure.unheard = {kKey};
+    CHECK(round_trip(unsure).unheard == std::vector{kKey});
     const auto page =
         round_trip(StatusAnswer{{"h"}, 3, 9, true, {}, {}, true, AttemptDigest{1, 2}});
     CHECK(page.more);

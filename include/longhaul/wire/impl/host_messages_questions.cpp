@@ -30,6 +30,7 @@ Json to_json(const StatusAnswer& value) {
     json.set("complete", value.complete);
     json.set("entries", write_list(value.entries));
     json.set("unknown", write_list(value.unknown));
+    if (!value.unheard.empty()) json.set("unheard", write_list(value.unheard));
     if (value.more) json.set("more", true);
     if (value.digest) json.set("digest", write_digest(*value.digest));
     return json;
@@ -90,6 +91,7 @@ Result<void> read_message(const Json& json, StatusAnswer& out) {
     // A wrong entry refuses the answer as a whole: left out, it would look like a lost attempt.
     if (auto done = read_list(reader, "entries", kBatchMax, out.entries); !done) return done;
     if (auto done = read_list(reader, "unknown", kBatchMax, out.unknown); !done) return done;
+    if (auto done = read_list(reader, "unheard", kBatchMax, out.unheard); !done) return done;
     reader.boolean("more", out.more);
     read_digest_of_attempts(reader, out.digest);
     return reader.finish();
