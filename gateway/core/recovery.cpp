@@ -84,11 +84,11 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     for (auto& [id, entry] : entries_)
         if (!is_terminal(entry.invocation.state)) live.push_back(&entry);
     std::ranges::sort(live, [](const Entry* left, const Entry* right) {
-        return std::pair(left->invocation.created_at, left->invocation.id) <
-               std::pair(right->invocation.created_at, right->invocation.id);
+        return std::pair(left->invocation.in_line_since(), left->invocation.id) <
+               std::pair(right->invocation.in_line_since(), right->invocation.id);
     });
     for (Entry* entry : live) {
-        entry->ticket = next_ticket_++;  // accepted first, first in line
+        entry->ticket = next_ticket_++;  // as before: who was in line first is first
         // Above what any reader saw under an earlier term (I5).
         if (!mutant(Mutant::status_version_restarts))
             entry->invocation.status_version = owner_term_ << kStatusVersionBits;

@@ -201,7 +201,10 @@ public:
     [[nodiscard]] std::size_t live_count() const { return live_; }
     [[nodiscard]] std::size_t running_count() const { return running_; }
     [[nodiscard]] std::size_t waiting_count() const { return waiting_; }
-    [[nodiscard]] std::uint64_t waiting_bytes() const { return waiting_bytes_; }
+    // Scheduled or retrying.
+    [[nodiscard]] std::size_t timed_count() const { return timed_; }
+    // Of the events of all these.
+    [[nodiscard]] std::uint64_t waiting_bytes() const { return waiting_bytes_ + timed_bytes_; }
     void check_invariants() const;
 
 private:
@@ -242,6 +245,7 @@ private:
     // waiting.cpp: lines, and who is let out of them.
     void enqueue(Entry& entry);
     void dequeue(Entry& entry);
+    void count_timed(const Invocation& invocation, bool enters);
     void set_limits(FunctionQueue& queue);
     void grant(TimePoint now, Outcome& out);
     void look_again(TimePoint now);
@@ -281,6 +285,7 @@ private:
     void begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out);
     void send_stop(const Entry& entry, Outcome& out) const;
     void overdue(TimePoint now, Entry& entry, Outcome& out);
+    void release(TimePoint now, Entry& entry, Outcome& out);
 
     void heal(const HostId& host, Outcome& out);
     void heard(const HostId& host, const HostTable::Heard& heard, Outcome& out);
@@ -318,6 +323,8 @@ private:
     std::size_t running_ = 0;
     std::size_t waiting_ = 0;
     std::uint64_t waiting_bytes_ = 0;
+    std::size_t timed_ = 0;  // scheduled or retrying
+    std::uint64_t timed_bytes_ = 0;
 };
 
 }  // namespace longhaul::gateway

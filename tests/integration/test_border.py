@@ -6,7 +6,7 @@ from harness import equal, problem
 def test_headers(dev):
     dev.put_function('echo', command=['cat'])
     before = dev.count()
-    for name, value in (('Invocation-Not-Before', '1h'), ('Invocation-Retry', '3'),
+    for name, value in (('Invocation-Retry', '3'),
                         ('Invocation-Callback-URL', 'http://127.0.0.1:1/')):
         answer = dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value})
         problem(answer, 501, 'not-available', name)

@@ -79,6 +79,7 @@ Result<SubmitAnswer> Bed::try_submit(const Submit& what) {
     request.options.concurrency_key = what.concurrency_key;
     request.body.file = what.body_file;
     request.body.size = what.body_size;
+    request.options.not_before = what.not_before;
     return step([&] { return scheduler->submit(now, std::move(request), out); });
 }
 

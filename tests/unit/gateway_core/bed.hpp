@@ -35,6 +35,7 @@ struct Submit {
     std::uint8_t priority = 3;
     std::string concurrency_key{};
     std::uint64_t body_size = 0;
+    std::optional<TimePoint> not_before{};
 };
 
 // What a host says about an attempt; the rest is filled from what is known.
