@@ -58,6 +58,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     const InvocationId id = entry.invocation.id;
     entry.ticket = next_ticket_++;
     last_now_ = now;
+    queue.retries.earn(queue.current->retry);
     Route route;
     if (may_start_at_once(queue, entry.invocation)) {
         route = leased_route(now, entry.invocation.tenant, *queue.current);

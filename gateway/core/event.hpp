@@ -51,6 +51,7 @@ struct ReportedEnd {
     StopCause stop_cause = StopCause::none;
     bool sigkill_sent = false;
     bool tree_gone = false;
+    Duration retry_after{};           // the function's wish: not again before
     std::optional<Content> result{};  // complete, or (content_is_remote) size and digest only
     bool result_is_remote = false;
 };

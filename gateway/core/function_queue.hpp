@@ -3,6 +3,7 @@
 
 #include "gateway/core/drain_rate.hpp"
 #include "gateway/core/fair_queue.hpp"
+#include "gateway/core/retry_budget.hpp"
 #include "longhaul/base/id.hpp"
 #include "longhaul/lifecycle/function_spec.hpp"
 
@@ -34,6 +35,7 @@ struct FunctionQueue : FairShare {
     DrainRate drain{};
     // How long recent attempts held a slot (exponential mean).
     Duration mean_run{};
+    RetryBudget retries{};
 
     // All that wait, for a slot or for their time: what the limits of a queue count.
     [[nodiscard]] std::uint64_t waiting() const { return queued + scheduled + retrying; }

@@ -277,9 +277,26 @@ private:
     void lose(TimePoint now, Entry& entry, const std::string& evidence, Outcome& out);
     void fence(TimePoint now, Entry& entry, Outcome& out);
     void finish(TimePoint now, Entry& entry, TerminalRecord record, Outcome& out);
+    void observe_run(TimePoint now, const Entry& entry);
     void end_attempt(TimePoint now, Entry& entry, State next, AttemptEnd end,
                      std::optional<Failure> failure, std::optional<Content> result,
                      std::optional<Stop> stop, Outcome& out);
+
+    // retries.cpp: what is tried again.
+    struct HostWords {
+        bool sigkill_sent = false;
+        Duration retry_after{};
+    };
+    struct Verdict {
+        std::optional<State> next{};  // as transition() says
+        TimePoint due_at{};           // where it is retrying
+        bool is_out_of_budget = false;
+    };
+    // The state after the attempt's end. A retry is taken out of the function's budget.
+    [[nodiscard]] Verdict judge(TimePoint now, const Entry& entry, Trigger trigger,
+                                FailureReason reason, const HostWords& words);
+    void retry_later(TimePoint now, Entry& entry, AttemptEnd end, FailureReason reason,
+                     const std::string& message, TimePoint due_at, Outcome& out);
 
     // stops.cpp
     void begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out);

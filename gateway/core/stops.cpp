@@ -134,6 +134,7 @@ void Scheduler::stop_was_fence(TimePoint now, const InvocationId& id, AttemptNum
     if (*next == State::timed_out) failure = expiry(FailureReason::deadline, entry->invocation);
     Stop stop = entry->invocation.stop;
     stop.confirmed = true;  // it never started and never will
+    observe_run(now, *entry);
     end_attempt(now, *entry, *next, std::move(end), std::move(failure), std::nullopt,
                 std::move(stop), out);
     grant(now, out);

@@ -122,6 +122,8 @@ Json attempt_document(const Attempt& attempt) {
         .set("http_status", or_null(attempt.http_status))
         .set("exit_code", or_null(attempt.exit_code))
         .set("signal", or_null(attempt.signal))
+        .set("reason", attempt.reason ? Json(to_string(*attempt.reason)) : Json())
+        .set("message", text_or_null(attempt.message))
         .set("usage", usage_document(attempt.usage))
         .set("trace", trace_document(attempt.trace));
 }

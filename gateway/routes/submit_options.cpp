@@ -42,7 +42,7 @@ constexpr std::string_view kNotKept[] = {
     "user-agent",
 };
 
-constexpr std::string_view kLater[] = {"Invocation-Callback-URL", "Invocation-Retry"};
+constexpr std::string_view kLater[] = {"Invocation-Callback-URL"};
 constexpr std::string_view kKnown[] = {
     "Invocation-Timeout",    "Invocation-Queue-TTL", "Invocation-Deadline",
     "Invocation-Not-Before", "Invocation-Retry",     "Invocation-Concurrency-Key",

@@ -6,16 +6,15 @@ from harness import equal, problem
 def test_headers(dev):
     dev.put_function('echo', command=['cat'])
     before = dev.count()
-    for name, value in (('Invocation-Retry', '3'),
-                        ('Invocation-Callback-URL', 'http://127.0.0.1:1/')):
-        answer = dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value})
-        problem(answer, 501, 'not-available', name)
+    name, value = 'Invocation-Callback-URL', 'http://127.0.0.1:1/'
+    answer = dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value})
+    problem(answer, 501, 'not-available', name)
     equal(dev.count(), before, 'invocations')
 
 
 def test_function_fields(dev):
     basis = {'mode': 'exec', 'command': ['true']}
-    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2),
+    for member, value in (('concurrency', 2),
                           ('sidecar', {'command': ['mesh']}), ('reserved', 1),
                           ('callbacks', ['http://127.0.0.1:1/'])):
         answer = dev.request('PUT', '/v1/functions/later', {**basis, member: value})

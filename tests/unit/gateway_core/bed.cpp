@@ -80,6 +80,7 @@ Result<SubmitAnswer> Bed::try_submit(const Submit& what) {
     request.body.file = what.body_file;
     request.body.size = what.body_size;
     request.options.not_before = what.not_before;
+    request.options.retry_max_attempts = what.retry_max_attempts;
     return step([&] { return scheduler->submit(now, std::move(request), out); });
 }
 

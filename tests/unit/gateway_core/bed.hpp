@@ -36,6 +36,7 @@ struct Submit {
     std::string concurrency_key{};
     std::uint64_t body_size = 0;
     std::optional<TimePoint> not_before{};
+    std::optional<std::uint32_t> retry_max_attempts{};
 };
 
 // What a host says about an attempt; the rest is filled from what is known.

@@ -1,0 +1,110 @@
+"""What is done later and what is done again: not before, retries."""
+
+import os
+
+from harness import equal, problem, until
+
+FORMS = ('dev', 'cluster')
+# Fails until it has been started as often as its event says.
+NTH = 'n=$(cat); echo x >> "$DIR/tries"; [ "$(wc -l < "$DIR/tries")" -ge "$n" ]'
+QUICK = {'backoff': '50ms', 'backoff_max': '100ms'}
+
+
+def end_of(dev, function, body=b'', headers=()):
+    return dev.wait(dev.submit(function, body, headers)['id'])
+
+
+def test_a_failed_attempt_is_tried_again(dev):
+    dev.touch('tries')
+    os.chmod(f'{dev.shared}/tries', 0o666)
+    dev.shell('nth', NTH, retry={'max_attempts': 5, **QUICK})
+    document = end_of(dev, 'nth', b'3')
+    equal(document['state'], 'succeeded', 'end')
+    equal([a['outcome'] for a in document['attempts']], ['failed', 'failed', 'succeeded'],
+          'outcomes')
+    equal([a['reason'] for a in document['attempts']], ['exit', 'exit', None], 'reasons')
+    equal(document['error'], None, 'error')
+
+
+def test_attempts_have_an_end(dev):
+    dev.shell('never', 'exit 7', retry={'max_attempts': 3, **QUICK})
+    document = end_of(dev, 'never')
+    equal((document['state'], len(document['attempts'])), ('failed', 3), 'end and attempts')
+    equal(document['error']['exit_code'], 7, 'exit code of the last')
+
+
+def test_the_caller_may_want_another_number(dev):
+    dev.shell('plain', 'exit 1')
+    document = end_of(dev, 'plain', headers={'Invocation-Retry': 'max_attempts=2, backoff=10ms'})
+    equal(len(document['attempts']), 2, 'attempts')
+    for wrong in ('0', '101', 'often', 'max_attempts=x', 'backoff=-1', 'patience=3'):
+        answer = dev.request('POST', '/v1/functions/plain/invocations', b'',
+                             {'Invocation-Retry': wrong})
+        problem(answer, 400, 'invalid-header', 'Invocation-Retry')
+
+
+def test_a_timeout_is_tried_again(dev):
+    dev.shell('slow', 'sleep 30', timeout='1s', timeout_grace='1s',
+              retry={'max_attempts': 2, **QUICK})
+    document = end_of(dev, 'slow')
+    equal((document['state'], len(document['attempts'])), ('timed_out', 2), 'end and attempts')
+    equal(document['attempts'][0]['reason'], 'timeout', 'reason of the first')
+
+
+def test_what_waits_to_be_tried_again_is_cancelled_at_once(dev):
+    dev.shell('later', 'exit 1', retry={'max_attempts': 2, 'backoff': '1h', 'backoff_max': '1h'})
+    made = dev.submit('later')['id']
+    document = dev.wait_state(made, ('retrying',))
+    equal(document['wait_reason'], 'backoff', 'why it waits')
+    assert document['due_at'], document
+    equal(dev.cancel(made).json()['state'], 'cancelled', 'state')
+
+
+def test_a_budget_bounds_the_retries_of_a_function(dev):
+    dev.shell('spent', 'exit 1', retry={'max_attempts': 3, 'budget': {'ratio': 0, 'per_minute': 1},
+                                        **QUICK})
+    document = end_of(dev, 'spent')
+    equal(len(document['attempts']), 2, 'attempts')
+    assert 'retry budget' in document['error']['evidence'], document['error']
+
+
+def test_work_for_later_waits_until_then(dev):
+    dev.put_function('echo', command=['cat'])
+    answer = dev.submit('echo', b'hello', {'Invocation-Not-Before': '2s'})
+    equal((answer['state'], answer['wait_reason']), ('scheduled', 'not_before'), 'state')
+    document = dev.wait(answer['id'])
+    equal(document['state'], 'succeeded', 'end')
+    assert document['started_at'] >= document['not_before'], document
+    far = dev.submit('echo', b'', {'Invocation-Not-Before': '2d'})
+    equal(dev.cancel(far['id']).json()['state'], 'cancelled', 'cancelled')
+    problem(dev.request('POST', '/v1/functions/echo/invocations', b'',
+                        {'Invocation-Not-Before': '31d'}), 400, 'invalid-header',
+            'Invocation-Not-Before')
+
+
+def test_priority_and_key_are_shown(dev):
+    dev.put_function('echo', command=['cat'])
+    document, _ = dev.run('echo', headers={'Priority': 'u=1, i',
+                                           'Invocation-Concurrency-Key': 'order 7'})
+    equal((document['priority'], document['concurrency_key']), (1, 'order 7'), 'as submitted')
+    plain, _ = dev.run('echo')
+    equal((plain['priority'], plain['concurrency_key']), (3, None), 'defaults')
+    for name, value in (('Priority', 'u=8'), ('Invocation-Concurrency-Key', 'x' * 257)):
+        problem(dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value}), 400,
+                'invalid-header', name)
+
+
+def test_waits_hold_over_a_restart(fresh):
+    fresh.start()
+    fresh.put_function('echo', command=['cat'])
+    fresh.shell('once', 'exit 1', retry={'max_attempts': 2, 'backoff': '3s', 'jitter': 0})
+    later = fresh.submit('echo', b'', {'Invocation-Not-Before': '4s'})['id']
+    again = fresh.submit('once')['id']
+    due_at = fresh.wait_state(again, ('retrying',))['due_at']
+    fresh.kill_9()
+    fresh.start()
+    document = fresh.get(again)
+    assert document['state'] != 'retrying' or document['due_at'] == due_at, document
+    equal(fresh.wait(later)['state'], 'succeeded', 'end of the scheduled one')
+    until(lambda: fresh.get(again)['state'] == 'failed', 'the last attempt fails')
+    equal(len(fresh.get(again)['attempts']), 2, 'attempts')
