@@ -39,6 +39,20 @@ struct StopRequest {
     std::optional<Duration> grace;  // nothing: the function's own
 };
 
+// What a caller changes; members that are not set stay as they are.
+struct PatchRequest {
+    InvocationId id{};
+    TenantName tenant{};
+    std::optional<std::uint32_t> if_revision{};
+    std::optional<std::uint8_t> priority{};
+    std::optional<TimePoint> deadline{};
+    bool sets_not_before = false;
+    std::optional<TimePoint> not_before{};  // nothing: at once
+    // Nothing removes the label.
+    std::vector<std::pair<std::string, std::optional<std::string>>> labels{};
+    std::size_t labels_max = 16;
+};
+
 // How an attempt ended, in its host's words.
 struct ReportedEnd {
     AttemptOutcome outcome = AttemptOutcome::failed;

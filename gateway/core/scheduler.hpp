@@ -92,6 +92,9 @@ public:
     // key. Errc::conflict, still-live. What is not known here has ended, says the caller.
     [[nodiscard]] Result<void> purge(TimePoint now, const InvocationId& id, Outcome& out);
     void put_limits(TimePoint now, const RunLimits& limits, Outcome& out);
+    // Changes what the request names. Errc::not_found; Errc::precondition at another revision; a
+    // conflict where it has ended, or where not_before comes too late.
+    [[nodiscard]] Result<void> patch(TimePoint now, const PatchRequest& request, Outcome& out);
 
     // True if it is new, false if it replaced or equalled another version.
     [[nodiscard]] Result<bool> put_function(TimePoint now, const TenantName& tenant,

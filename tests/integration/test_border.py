@@ -27,13 +27,6 @@ def test_their_defaults_are_accepted(dev):
                      sidecar=None, reserved=0, callbacks=[])
 
 
-def test_routes(dev):
-    dev.put_function('echo', command=['cat'])
-    document, _ = dev.run('echo')
-    own = f'/v1/invocations/{document["id"]}'
-    problem(dev.request('PATCH', own, b'{}'), 501, 'not-available')
-
-
 def test_a_query_parameter_that_nobody_reads_is_refused_by_name(dev):
     dev.put_function('echo', command=['cat'])
     document, _ = dev.run('echo')

@@ -1,5 +1,6 @@
-"""What is done later and what is done again: not before, retries."""
+"""What is done later and what is done again: not before, retries, changes by the caller."""
 
+import json
 import os
 
 from harness import equal, problem, until
@@ -8,6 +9,11 @@ FORMS = ('dev', 'cluster')
 # Fails until it has been started as often as its event says.
 NTH = 'n=$(cat); echo x >> "$DIR/tries"; [ "$(wc -l < "$DIR/tries")" -ge "$n" ]'
 QUICK = {'backoff': '50ms', 'backoff_max': '100ms'}
+
+
+def patch(dev, invocation, change, headers=()):
+    return dev.request('PATCH', f'/v1/invocations/{invocation}', json.dumps(change).encode(),
+                       {'Content-Type': 'application/json', **dict(headers)})
 
 
 def end_of(dev, function, body=b'', headers=()):
@@ -94,15 +100,47 @@ def test_priority_and_key_are_shown(dev):
                 'invalid-header', name)
 
 
-def test_waits_hold_over_a_restart(fresh):
+def test_a_caller_changes_what_has_not_ended(dev):
+    dev.put_function('echo', command=['cat'])
+    made = dev.submit('echo', b'', {'Invocation-Not-Before': '1h', 'Invocation-Label': 'a=1'})
+    own = made['id']
+    tag = dev.request('GET', f'/v1/invocations/{own}').header('etag')
+    answer = patch(dev, own, {'priority': 5, 'labels': {'a': None, 'b': '2'}}, {'If-Match': tag})
+    equal(answer.status, 200, 'status')
+    document = answer.json()
+    equal((document['priority'], document['labels']), (5, {'b': '2'}), 'what was changed')
+    problem(patch(dev, own, {'priority': 6}, {'If-Match': tag}), 412, 'precondition-failed')
+    problem(patch(dev, own, {'priority': 8}), 400, 'invalid-argument', 'priority')
+    problem(patch(dev, own, {'state': 'failed'}), 400, 'invalid-argument', 'state')
+    equal(patch(dev, own, {'not_before': None}).status, 200, 'begun at once')
+    equal(dev.wait(own)['state'], 'succeeded', 'end')
+    problem(patch(dev, own, {'priority': 1}), 409, 'already-finished')
+    found = dev.request('GET', '/v1/invocations?label=b=2').json()['invocations']
+    equal([one['id'] for one in found], [own], 'found by its new label')
+    equal(dev.request('GET', '/v1/invocations?label=a=1').json()['invocations'], [], 'by its old')
+
+
+def test_a_new_deadline_stops_a_run(dev):
+    dev.shell('long', 'echo up; sleep 60')
+    made = dev.submit('long')['id']
+    dev.wait_state(made, ('running',))
+    equal(patch(dev, made, {'deadline': '1s'}).status, 200, 'status')
+    document = dev.wait(made)
+    equal((document['state'], document['stop']['cause']), ('timed_out', 'deadline'), 'end')
+
+
+def test_waits_and_changes_hold_over_a_restart(fresh):
     fresh.start()
     fresh.put_function('echo', command=['cat'])
     fresh.shell('once', 'exit 1', retry={'max_attempts': 2, 'backoff': '3s', 'jitter': 0})
     later = fresh.submit('echo', b'', {'Invocation-Not-Before': '4s'})['id']
     again = fresh.submit('once')['id']
+    equal(patch(fresh, later, {'labels': {'kept': 'yes'}, 'priority': 0}).status, 200, 'patched')
     due_at = fresh.wait_state(again, ('retrying',))['due_at']
     fresh.kill_9()
     fresh.start()
+    document = fresh.get(later)
+    equal((document['labels'], document['priority']), ({'kept': 'yes'}, 0), 'what was changed')
     document = fresh.get(again)
     assert document['state'] != 'retrying' or document['due_at'] == due_at, document
     equal(fresh.wait(later)['state'], 'succeeded', 'end of the scheduled one')
