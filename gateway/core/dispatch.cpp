@@ -26,7 +26,9 @@ Invocation make_invocation(TimePoint now, SubmitRequest&& request,
     invocation.options = std::move(request.options);
     invocation.retry_of = std::move(request.retry_of);
     invocation.created_at = now;
-    const TimePoint begins = std::max(now, invocation.options.not_before.value_or(now));
+    const TimePoint begins = mutant(Mutant::not_before_ignored)
+                                 ? now
+                                 : std::max(now, invocation.options.not_before.value_or(now));
     invocation.queue_ttl_at = begins + invocation.options.queue_ttl.value_or(function->queue_ttl);
     invocation.deadline_is_explicit = invocation.options.deadline.has_value();
     invocation.deadline =

@@ -1,6 +1,7 @@
 // What is tried again, and when: the policy of the function and its budget.
 #include "gateway/core/scheduler.hpp"
 
+#include "longhaul/base/mutant.hpp"
 #include "longhaul/base/text.hpp"
 
 #include <algorithm>
@@ -42,14 +43,17 @@ Scheduler::Verdict Scheduler::judge(TimePoint now, const Entry& entry, Trigger t
     TransitionFacts facts;
     facts.stop_cause = invocation.stop.cause;
     facts.sigkill_sent = words.sigkill_sent;
-    facts.retry_on_lost = has(retry.on, FailureReason::lost);
-    facts.tries_left = has(retry.on, reason) && invocation.tries() < retry.max_attempts &&
-                       now + wait < invocation.deadline;
+    facts.retry_on_lost = has(retry.on, FailureReason::lost) || mutant(Mutant::lost_run_once_more);
+    const bool is_left =
+        invocation.tries() < retry.max_attempts || mutant(Mutant::tries_not_counted);
+    const bool is_wanted =
+        reason == FailureReason::lost ? facts.retry_on_lost : has(retry.on, reason);
+    facts.tries_left = is_wanted && is_left && now + wait < invocation.deadline;
     Verdict verdict;
     verdict.next = transition(invocation.state, trigger, facts);
     if (verdict.next != State::retrying) return verdict;
     if (queue_of(invocation).retries.spend(now, retry)) {
-        verdict.due_at = now + wait;
+        verdict.due_at = mutant(Mutant::backoff_ignored) ? now : now + wait;
         return verdict;
     }
     facts.tries_left = false;
