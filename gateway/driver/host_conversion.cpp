@@ -48,6 +48,7 @@ AttemptReport to_report(const wire::StatusEntry& entry, const HostId& host, Time
     end.exit_code = entry.exit_code;
     end.signal = entry.signal;
     end.http_status = entry.http_status;
+    if (entry.retry_after_ms) end.retry_after = std::chrono::milliseconds(*entry.retry_after_ms);
     end.stop_cause = entry.stop_cause;
     end.sigkill_sent = entry.sigkill_sent;
     end.tree_gone = entry.tree_gone;

@@ -63,7 +63,8 @@ struct FunctionEnd {
     std::string error_type{};
     std::optional<int> exit_code{};
     std::optional<int> signal{};
-    std::optional<int> http_status{};  // mode http: what the function's server answered with
+    std::optional<int> http_status{};       // mode http: what the function's server answered with
+    std::optional<Duration> retry_after{};  // mode http: not to be tried again before
     bool oom = false;
     // Where it is a success, and in mode http where there is any; `file` is a name in the store.
     std::optional<Content> result{};

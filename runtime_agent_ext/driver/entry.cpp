@@ -50,6 +50,7 @@ wire::StatusEntry entry_of(const Run& run, const EntryIdentity& identity, TimePo
     entry.exit_code = run.end.exit_code;
     entry.signal = run.end.signal;
     entry.http_status = run.end.http_status;
+    if (run.end.retry_after) entry.retry_after_ms = to_ms(*run.end.retry_after);
     entry.oom = run.end.oom;
     entry.usage = run.end.usage;
     if (run.end.result) entry.result = reference_of(*run.end.result);

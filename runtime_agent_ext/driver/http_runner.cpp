@@ -1,6 +1,7 @@
 #include "runtime_agent_ext/driver/http_runner.hpp"
 
 #include "longhaul/port/clock.hpp"
+#include "runtime_agent_ext/driver/retry_after.hpp"
 #include "runtime_agent_ext/driver/server_port.hpp"
 
 #include <signal.h>
@@ -24,6 +25,10 @@ constexpr Duration kEndLimit = std::chrono::seconds(1);
 constexpr Duration kEndPause = std::chrono::milliseconds(2);
 // Above any grace: what stops a run is the instance, and its server's end ends the call.
 constexpr Duration kCallSlack = std::chrono::hours(2);
+
+// What a server may say Retry-After with.
+constexpr int kTooManyRequests = 429;
+constexpr int kUnavailable = 503;
 
 std::string address_of(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
@@ -210,6 +215,9 @@ asio::awaitable<void> HttpRunner::post(std::uint64_t run, port::PeerRequest requ
     }
     FunctionEnd end;
     end.http_status = response->status;
+    if (response->status == kTooManyRequests || response->status == kUnavailable)
+        end.retry_after =
+            retry_after(response->header("Retry-After"), surroundings_.clock.wall_now());
     end.success = content && is_success(response->status);
     if (content) {
         end.result = std::move(*content);

@@ -1,19 +1,42 @@
 """What is done later and what is done again: not before, retries, changes by the caller."""
 
 import json
+import datetime
 import os
 
 from harness import equal, problem, until
 
-FORMS = ('dev', 'cluster')
 # Fails until it has been started as often as its event says.
 NTH = 'n=$(cat); echo x >> "$DIR/tries"; [ "$(wc -l < "$DIR/tries")" -ge "$n" ]'
+# A server that is busy until it has been asked twice.
+BUSY = b'''
+import http.server, os
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    asked = 0
+
+    def do_POST(self):
+        Handler.asked += 1
+        self.send_response(503 if Handler.asked == 1 else 200)
+        self.send_header('Retry-After', '2')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
+'''
 QUICK = {'backoff': '50ms', 'backoff_max': '100ms'}
 
 
 def patch(dev, invocation, change, headers=()):
     return dev.request('PATCH', f'/v1/invocations/{invocation}', json.dumps(change).encode(),
                        {'Content-Type': 'application/json', **dict(headers)})
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text.replace('Z', '+00:00'))
 
 
 def end_of(dev, function, body=b'', headers=()):
@@ -72,6 +95,17 @@ def test_a_budget_bounds_the_retries_of_a_function(dev):
     document = end_of(dev, 'spent')
     equal(len(document['attempts']), 2, 'attempts')
     assert 'retry budget' in document['error']['evidence'], document['error']
+
+
+def test_a_busy_server_is_asked_again_when_it_says(dev):
+    dev.deploy('busy', {'server.py': BUSY}, mode='http', command=['python3', 'server.py'],
+               max_running=1, retry={'max_attempts': 2, **QUICK})
+    document = end_of(dev, 'busy')
+    equal(document['state'], 'succeeded', 'end')
+    first, second = document['attempts']
+    equal((first['http_status'], second['http_status']), (503, 200), 'statuses')
+    waited = moment(second['dispatched_at']) - moment(first['ended_at'])
+    assert waited.total_seconds() >= 1.9, f'waited {waited}'
 
 
 def test_work_for_later_waits_until_then(dev):

@@ -109,6 +109,7 @@ struct StatusEntry {
     std::optional<int> exit_code;
     std::optional<int> signal;
     std::optional<int> http_status;
+    std::optional<std::int64_t> retry_after_ms;  // after the end: what the function asked for
     bool oom = false;
     StopCause stop_cause = StopCause::none;  // which stop the runtime agent carried out
     bool sigkill_sent = false;
@@ -230,7 +231,7 @@ struct KillOrder {
     Token token;
     KillMode mode = KillMode::kill;
     std::int64_t grace_ms = 0;
-    std::string reason{};  // of `drain`: the evidence, for a person
+    std::string reason{};   // of `drain`: the evidence, for a person
     InstanceId instance{};  // that it was sent to, where the sender knows one
 };
 

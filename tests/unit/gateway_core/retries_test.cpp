@@ -228,6 +228,42 @@ TEST_CASE("a restart keeps what waits to be tried again, and until when") {
     CHECK(bed.state(id) == State::dispatching);
 }
 
+TEST_CASE("what is tried again gets in line behind those that came meanwhile") {
+    Bed bed;
+    FunctionSpec spec = bed.spec("f");
+    spec.retry = three_times();
+    spec.max_running = 1;
+    bed.function(spec);
+    bed.host("h1");
+    const auto again = failed_once(bed);
+    CHECK(bed.scheduler->running_count() == 0);
+    const auto runs = bed.submit();
+    CHECK(bed.state(runs) == State::dispatching);
+    const auto waits = bed.submit();
+    bed.tick(seconds(10));
+    CHECK(bed.state(again) == State::queued);
+    CHECK(*bed.wait(waits).position == 1);
+    CHECK(*bed.wait(again).position == 2);
+    bed.restart();
+    CHECK(*bed.wait(waits).position == 1);
+    CHECK(*bed.wait(again).position == 2);
+}
+
+TEST_CASE("what waits to be tried again counts against the limits of its queue") {
+    Bed bed;
+    FunctionSpec spec = bed.spec("f");
+    spec.retry = three_times();
+    spec.max_queued = 1;
+    bed.function(spec);
+    bed.host("h1");
+    const auto again = failed_once(bed);
+    CHECK(bed.scheduler->timed_count() == 1);
+    CHECK(bed.try_submit(Submit{}).error().type == "queue-full");
+    REQUIRE(bed.cancel(again));
+    CHECK(bed.scheduler->timed_count() == 0);
+    CHECK(bed.try_submit(Submit{}));
+}
+
 TEST_CASE("the results of attempts that are tried again are dropped") {
     Bed bed = with(three_times());
     ReportedEnd end = end_with(AttemptOutcome::failed);

@@ -43,6 +43,7 @@ StatusEntry ended() {
     entry.exit_code = -3;
     entry.signal = 9;
     entry.http_status = 500;
+    entry.retry_after_ms = 30'000;
     entry.oom = true;
     entry.stop_cause = StopCause::kill;
     entry.sigkill_sent = true;
@@ -171,9 +172,8 @@ TEST_CASE("reports, batches, questions and answers go there and back") {
     CHECK(round_trip(StatusQuery{{}, false, {}, {}, true}).digest);
     CHECK(round_trip(StatusQuery{{kKey}, false, {}, {}, false, {{"inst-1"}}}).instances.size() ==
           1);
-    refuses<StatusQuery>(
-        to_json(StatusQuery{{kKey}, false, {}, {}, false, {{"a"}, {"b"}}}).dump(),
-        "instances must be one for each of keys");
+    refuses<StatusQuery>(to_json(StatusQuery{{kKey}, false, {}, {}, false, {{"a"}, {"b"}}}).dump(),
+                         "instances must be one for each of keys");
     CHECK(round_trip(StatusAnswer{{"host-1"}, 3, 9, true, {ended()}, {kKey}}).unknown.size() == 1);
     const auto page =
         round_trip(StatusAnswer{{"h"}, 3, 9, true, {}, {}, true, AttemptDigest{1, 2}});
@@ -230,7 +230,7 @@ TEST_CASE("messages are golden: other versions read them") {
           R"("incarnation":"i-1","instance":"inst-1","version":9,"rank":5,"outcome":"failed",)"
           R"("reason":"error",)"
           R"("message":"it broke\nbadly","error_type":"ValueError","exit_code":-3,"signal":9,)"
-          R"("http_status":500,"oom":true,)"
+          R"("http_status":500,"retry_after_ms":30000,"oom":true,)"
           R"("result":{"inline":"AP8gcg==","content_type":"text/plain; charset=utf-8"},)"
           R"("stop":{"cause":"kill","sigkill_sent":true,"tree_gone":true},"started_ms_ago":1500,)"
           R"("ended_ms_ago":3,)"

@@ -149,6 +149,7 @@ void write_end(Json& json, const StatusEntry& value) {
     write_optional(json, "exit_code", value.exit_code);
     write_optional(json, "signal", value.signal);
     write_optional(json, "http_status", value.http_status);
+    write_optional(json, "retry_after_ms", value.retry_after_ms);
     if (value.oom) json.set("oom", true);
     if (value.result) json.set("result", write_result(*value.result));
 }
@@ -165,6 +166,7 @@ void read_end(ObjectReader& reader, StatusEntry& out) {
                   std::numeric_limits<int>::max());
     read_optional(reader, "signal", out.signal, 0, 128);
     read_optional(reader, "http_status", out.http_status, 0, 999);
+    read_optional(reader, "retry_after_ms", out.retry_after_ms, 0, kMsMax);
     reader.boolean("oom", out.oom);
     read_result(reader, out.result);
 }
