@@ -132,6 +132,7 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
     if (!begun) co_return begun.error();
     if (*begun) {
         load_begun_ = clock_.now();
+        retry_on_lost_ = has(request.function.retry.on, FailureReason::lost);
         // The import is part of the story of the run that it is done for.
         if (instance_.assignment()) log_.select(wire_key(instance_.assignment()->key));
         apply(actions);
@@ -160,6 +161,7 @@ wire::InstanceStatus Agent::status() const {
     status.state = state_text(instance_);
     status.ready = status.state != "broken" && status.state != "loading";
     status.data_address = data_address_;
+    status.retry_on_lost = retry_on_lost_;
     const TimePoint now = clock_.now();
     for (const Run& run : instance_.runs())
         if (!run.kept) status.entries.push_back(entry_of(run, identity_, now));

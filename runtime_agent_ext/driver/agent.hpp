@@ -110,6 +110,7 @@ private:
     HandlerRunner* handler_ = nullptr;  // runner_, where it is one
     std::unique_ptr<RunInput> input_;   // of the newest run
     std::string function_token_;
+    bool retry_on_lost_ = false;  // of the function
     TimePoint load_begun_{};
     std::string load_tail_;  // the last that the load said on stderr
     double load_ms_ = 0;

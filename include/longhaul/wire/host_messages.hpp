@@ -58,8 +58,7 @@ struct TakeRequest {
     AttemptKey key;
     Token token;
     TenantName tenant;
-    FunctionSpec function;  // pinned to the version that was accepted
-    bool retry_on_lost = false;
+    FunctionSpec function;     // pinned to the version that was accepted
     std::int64_t ms_left = 0;  // of the dispatch as a whole
     // Where the attempt may have started already, under this instance's lease; "" = nowhere.
     InstanceId instance{};
@@ -260,6 +259,7 @@ struct InstanceStatus {
     std::string state;   // "standby" | "loading" | "loaded" | "busy" | "broken" | "draining"
     std::string data_address;
     std::vector<StatusEntry> entries;
+    bool retry_on_lost = false;  // of the function that it is loaded with
 };
 
 struct InstanceStatusAnswer {

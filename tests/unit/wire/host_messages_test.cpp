@@ -105,14 +105,13 @@ void refuses(const std::string& text, std::string_view part) {
 }  // namespace
 
 TEST_CASE("a take goes there and back") {
-    const TakeRequest request{{77, 5}, kKey, kToken, {"default"}, function(), true, 900'000};
+    const TakeRequest request{{77, 5}, kKey, kToken, {"default"}, function(), 900'000};
     const auto back = round_trip(request);
     CHECK(back.function == request.function);
     CHECK(back.owner.shard == 77);
     CHECK(back.owner.term == 5);
     CHECK(back.key == kKey);
     CHECK(back.ms_left == 900'000);
-    CHECK(back.retry_on_lost);
     CHECK(back.instance.empty());
     TakeRequest sent_before = request;
     sent_before.instance = {"inst-1"};
@@ -196,6 +195,8 @@ TEST_CASE("kills, acks and the words of an instance go there and back") {
     CHECK(round_trip(std::vector<Ack>{}).empty());
     CHECK(round_trip(InstanceStatus{"i-1", true, "busy", "127.0.0.1:1", {running()}}).ready);
     CHECK(round_trip(InstanceStatus{"i-1", false, "standby", "", {}}).data_address.empty());
+    CHECK(round_trip(InstanceStatus{"i-1", true, "busy", "", {}, true}).retry_on_lost);
+    CHECK_FALSE(round_trip(InstanceStatus{"i-1", true, "busy", "", {}}).retry_on_lost);
     CHECK(round_trip(InstanceStatusAnswer{{kKey}}).kept.size() == 1);
     CHECK(round_trip(LoadRequest{{"default"}, function(), "/data/code/1", 30'000}).code_dir ==
           "/data/code/1");

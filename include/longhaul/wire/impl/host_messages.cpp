@@ -129,7 +129,6 @@ Result<void> read_message(const Json& json, TakeRequest& out) {
     read_id(reader, "token", out.token.text, Presence::required);
     read_tenant(reader, out.tenant);
     if (auto done = read_function(reader, out.function); !done) return done;
-    reader.boolean("retry_on_lost", out.retry_on_lost);
     reader.require("ms_left");
     reader.integer("ms_left", out.ms_left, 0, kMsMax);
     read_id(reader, "instance", out.instance.text, Presence::optional);
@@ -171,6 +170,7 @@ Result<void> read_message(const Json& json, InstanceStatus& out) {
     }
     read_printable(reader, "data_address", out.data_address, 255, Presence::optional);
     if (auto done = read_list(reader, "entries", kBatchMax, out.entries); !done) return done;
+    reader.boolean("retry_on_lost", out.retry_on_lost);
     return reader.finish();
 }
 
@@ -208,7 +208,6 @@ Json to_json(const TakeRequest& value) {
     json.set("token", value.token.text);
     json.set("tenant", value.tenant.text);
     json.set("function", to_json(value.function));
-    json.set("retry_on_lost", value.retry_on_lost);
     json.set("ms_left", value.ms_left);
     if (!value.instance.empty()) json.set("instance", value.instance.text);
     return json;
@@ -235,6 +234,7 @@ Json to_json(const InstanceStatus& value) {
     json.set("state", value.state);
     if (!value.data_address.empty()) json.set("data_address", value.data_address);
     json.set("entries", write_list(value.entries));
+    if (value.retry_on_lost) json.set("retry_on_lost", true);
     return json;
 }
 
