@@ -145,7 +145,7 @@ void read_limits(Reading& reading) {
     reading.integer("memory_mb", 1, 1'048'576, "MiB");
     reading.integer("cpu_millis", 1, 1'024'000, "thousandths of a CPU");
     for (const auto name : {"timeout", "load_timeout", "queue_ttl", "cancel_grace", "timeout_grace",
-                            "kill_grace", "keep_alive"})
+                            "kill_grace", "keep_alive", "heartbeat_timeout"})
         reading.duration(name);
     reading.bytes("max_queued_bytes");
     reading.bytes("body_max");

@@ -150,6 +150,9 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
         commit(*entry, std::move(record), out);
     }
     entry->invocation.current()->usage = report.usage;
+    const Host* host = hosts_.find(entry->invocation.current()->host);
+    entry->is_silent = report.silent;
+    entry->invocation.suspect = report.silent || (host && host->suspect);
     changed(*entry, out);
 }
 

@@ -91,6 +91,7 @@ struct AttemptReport {
     StageTrace trace{};
     Usage usage{};
     std::optional<Progress> progress{};
+    bool silent = false;                  // its function, for longer than it said it would be
     std::optional<OfferedLease> lease{};  // with an end alone
 };
 

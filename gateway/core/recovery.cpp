@@ -101,14 +101,14 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     begun_ = true;
 }
 
-// What runs on a host that was silent is no longer suspect, if the host is not.
+// What runs on a host that was silent is no longer suspect, if the host is not, nor its function.
 void Scheduler::heal(const HostId& id, Outcome& out) {
     const Host* host = hosts_.find(id);
     if (host->suspect) return;  // it was an older life of it that spoke
     for (const auto& [invocation, attempt] : host->attempts) {
         Entry* entry = find_entry(invocation);
         LH_ASSERT(entry != nullptr);
-        entry->invocation.suspect = false;
+        entry->invocation.suspect = entry->is_silent;
         changed(*entry, out);
     }
 }

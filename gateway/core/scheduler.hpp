@@ -216,6 +216,7 @@ private:
         std::uint64_t version = 0;  // of the last report taken in, with its rank
         std::uint8_t rank = 0;
         bool take_is_answered = false;
+        bool is_silent = false;  // says its host of the function
         TimePoint take_answered_at{};
         std::unique_ptr<AttemptReport> ended{};  // waits for its result to be copied
         Avoided avoided{};

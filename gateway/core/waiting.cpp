@@ -48,8 +48,7 @@ Result<void> Scheduler::has_room(TimePoint now, const FunctionQueue& queue,
     // An empty queue takes any event that body_max lets in.
     if (queue.waiting() > 0 && queue.waiting_bytes() + bytes > function.max_queued_bytes)
         return queue_full(now, queue, {"function", "max_queued_bytes", function.max_queued_bytes});
-    if (waiting_ + timed_ > 0 &&
-        waiting_bytes_ + timed_bytes_ + bytes > limits_.queued_bytes_max)
+    if (waiting_ + timed_ > 0 && waiting_bytes_ + timed_bytes_ + bytes > limits_.queued_bytes_max)
         return queue_full(now, queue,
                           {"gateway", "limits.queued_bytes_max", limits_.queued_bytes_max});
     return {};
@@ -99,8 +98,7 @@ void Scheduler::dequeue(Entry& entry) {
 // It is scheduled or retrying: in no line, but it counts against the limits of its queue.
 void Scheduler::count_timed(const Invocation& invocation, bool enters) {
     FunctionQueue& queue = queue_of(invocation);
-    std::uint64_t& count =
-        invocation.state == State::scheduled ? queue.scheduled : queue.retrying;
+    std::uint64_t& count = invocation.state == State::scheduled ? queue.scheduled : queue.retrying;
     const std::uint64_t bytes = invocation.body.size;
     if (enters) {
         ++count;
@@ -126,7 +124,8 @@ WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
 
 // Nobody has waited for this very slot.
 bool Scheduler::may_start_at_once(const FunctionQueue& queue, const Invocation& invocation) const {
-    return invocation.state == State::queued && !holding_ && !queue.lines.head() && limit_reached(queue) == WaitReason::none &&
+    return invocation.state == State::queued && !holding_ && !queue.lines.head() &&
+           limit_reached(queue) == WaitReason::none &&
            !queue.lines.key_is_full(invocation.options.concurrency_key) &&
            !fair_.is_closed(demand_of(*invocation.function));
 }
@@ -204,6 +203,7 @@ void Scheduler::dispatch(TimePoint now, const FairQueue::Next& turn, const Route
     entry.version = 0;
     entry.rank = 0;
     entry.take_is_answered = false;
+    entry.is_silent = false;
     queue_of(entry.invocation).drain.granted(now);
     fair_.charge(turn);
     commit(entry, std::move(record), out);

@@ -35,6 +35,7 @@ AttemptReport to_report(const wire::StatusEntry& entry, const HostId& host, Time
     report.trace = entry.trace;
     report.usage = entry.usage;
     report.progress = entry.progress;
+    report.silent = entry.silent;
     if (entry.lease)
         report.lease = OfferedLease{entry.lease->address, entry.lease->run_token,
                                     std::chrono::milliseconds(entry.lease->ms)};

@@ -206,6 +206,7 @@ void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
         codec.number(value.max_queued_bytes);
         codec.number(value.key_max_running);
         code(codec, value.retry);
+        codec.duration(value.heartbeat_timeout);
     });
 }
 

@@ -48,6 +48,7 @@ struct RunOrder {
     Duration timeout{};
     Duration timeout_grace = std::chrono::seconds(10);
     std::optional<Duration> deadline{};  // left
+    Duration heartbeat_timeout{};        // 0: it may be silent
 };
 
 // `host`: for the sake of the host, which nobody else asked for. It has no StopCause: unless
@@ -90,11 +91,14 @@ struct Run {
     bool sigkill_sent = false;
     bool tree_gone = false;
     std::optional<Progress> progress{};
-    bool kept = false;  // its end is durable at the host agent
+    TimePoint heard_at{};  // when its function last told progress or a heartbeat, or began
+    bool silent = false;   // for longer than heartbeat_timeout
+    bool kept = false;     // its end is durable at the host agent
 
     // Clocks.
     TimePoint timeout_at{};
     Duration timeout_grace{};
+    Duration heartbeat_timeout{};
     std::optional<TimePoint> deadline_at{};
     TimePoint kill_at{};  // where rank is stopping
     bool kill_ordered = false;

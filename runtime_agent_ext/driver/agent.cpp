@@ -133,6 +133,7 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
     if (*begun) {
         load_begun_ = clock_.now();
         retry_on_lost_ = has(request.function.retry.on, FailureReason::lost);
+        heartbeat_timeout_ = request.function.heartbeat_timeout;
         // The import is part of the story of the run that it is done for.
         if (instance_.assignment()) log_.select(wire_key(instance_.assignment()->key));
         apply(actions);
@@ -199,6 +200,7 @@ bool Agent::run_token_allows(std::string_view token) const {
 
 Result<Agent::Started> Agent::start(std::unique_ptr<RunInput> input) {
     const RunKey key = input->order.key;
+    input->order.heartbeat_timeout = heartbeat_timeout_;
     Actions actions;
     auto started = instance_.start(clock_.now(), input->order, actions);
     if (!started) return started.error();
@@ -220,10 +222,14 @@ Result<void> Agent::progress(std::string_view function_token, double percent, st
     return {};
 }
 
-Result<void> Agent::heartbeat(std::string_view function_token) const {
-    if (instance_.live() != nullptr && crypto::equal_constant_time(function_token, function_token_))
-        return {};
-    return make_error(Errc::not_found, "no run with this token is on");
+Result<void> Agent::heartbeat(std::string_view function_token) {
+    if (instance_.live() == nullptr ||
+        !crypto::equal_constant_time(function_token, function_token_))
+        return make_error(Errc::not_found, "no run with this token is on");
+    Actions actions;
+    instance_.heartbeat(clock_.now(), actions);
+    apply(actions);
+    return {};
 }
 
 void Agent::load_ended(Result<void> result) {

@@ -42,6 +42,7 @@ wire::StatusEntry entry_of(const Run& run, const EntryIdentity& identity, TimePo
     entry.progress = run.progress;
     if (run.first_byte_at)
         entry.trace.emplace_back("first_byte", milliseconds(*run.first_byte_at - run.started_at));
+    entry.silent = run.silent && run.is_live();
     if (run.is_live()) return entry;
     entry.outcome = run.outcome;
     entry.reason = run.end.reason;

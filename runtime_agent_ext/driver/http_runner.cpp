@@ -184,6 +184,7 @@ Result<port::PeerRequest> HttpRunner::request_of(const RunInput& input, TimePoin
     add("Longhaul-Tenant", loaded_->tenant.text);
     add("Longhaul-Deadline-Ms", std::to_string(to_unix_ms(deadline)));
     add("Longhaul-Progress-Url", progress_url_ + progress_path(function_token_));
+    add("Longhaul-Heartbeat-Url", progress_url_ + heartbeat_path(function_token_));
     add("Longhaul-Labels", input.labels_json);
     add("traceparent", input.traceparent);
     add_headers(input.headers_json, request.headers);

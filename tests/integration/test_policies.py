@@ -27,6 +27,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler).serve_forever()
 '''
+# Says nothing until it is told to.
+QUIET = b'''
+import os, time
+
+def main(event, context):
+    while not os.path.exists(os.environ['DIR'] + '/go'):
+        if os.path.exists(os.environ['DIR'] + '/talk'):
+            context.heartbeat()
+        time.sleep(0.05)
+'''
 QUICK = {'backoff': '50ms', 'backoff_max': '100ms'}
 
 
@@ -120,6 +130,18 @@ def test_work_for_later_waits_until_then(dev):
     problem(dev.request('POST', '/v1/functions/echo/invocations', b'',
                         {'Invocation-Not-Before': '31d'}), 400, 'invalid-header',
             'Invocation-Not-Before')
+
+
+def test_a_function_that_is_silent_is_suspect_until_it_speaks(dev):
+    dev.deploy('quiet', {'app.py': QUIET}, mode='handler', handler='app.main',
+               env={'DIR': dev.shared}, heartbeat_timeout='1s')
+    made = dev.submit('quiet')['id']
+    until(lambda: dev.get(made)['health'] == 'suspect', 'its silence is noticed')
+    equal(dev.get(made)['state'], 'running', 'state')
+    dev.touch('talk')
+    until(lambda: dev.get(made)['health'] == 'ok', 'it is heard again')
+    dev.touch('go')
+    equal(dev.wait(made)['state'], 'succeeded', 'end')
 
 
 def test_priority_and_key_are_shown(dev):

@@ -54,6 +54,8 @@ struct FunctionSpec {
     std::uint64_t result_max = 6u << 20;            // bytes
     bool result_is_file = false;                    // exec: $LONGHAUL_RESULT instead of stdout
     RetrySpec retry{};
+    // A run that told neither progress nor a heartbeat for so long is suspect. 0: never.
+    Duration heartbeat_timeout = Duration::zero();
 
     friend bool operator==(const FunctionSpec&, const FunctionSpec&) = default;
 };

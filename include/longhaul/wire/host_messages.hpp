@@ -120,6 +120,7 @@ struct StatusEntry {
     StageTrace trace;
     Usage usage;
     std::optional<Progress> progress;
+    bool silent = false;  // its function has told nothing for its heartbeat_timeout
     std::optional<InstanceLease> lease{};  // of `instance`, with an end alone
 };
 

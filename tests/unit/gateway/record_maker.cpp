@@ -273,6 +273,7 @@ FunctionSpec random_function(SeededRandom& random) {
                   .on = random_number32(random),
                   .budget_ratio = random_real(random),
                   .budget_per_minute = random_number32(random)};
+    spec.heartbeat_timeout = random_duration(random);
     return spec;
 }
 

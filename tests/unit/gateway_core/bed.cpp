@@ -120,6 +120,7 @@ AttemptReport Bed::report_of(const InvocationId& id, const Say& what) const {
     report.started_at = what.started_at;
     report.end = what.end;
     report.progress = what.progress;
+    report.silent = what.silent;
     return report;
 }
 

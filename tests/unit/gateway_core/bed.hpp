@@ -48,6 +48,7 @@ struct Say {
     std::optional<TimePoint> started_at{};
     std::optional<ReportedEnd> end{};
     std::optional<Progress> progress{};
+    bool silent = false;
 };
 
 class Bed {

@@ -33,6 +33,7 @@ FunctionSpec full() {
     function.timeout_grace = 11s;
     function.kill_grace = 1500ms;
     function.keep_alive = 13s;
+    function.heartbeat_timeout = 14s;
     function.body_max = 14;
     function.result_max = 15;
     function.result_is_file = true;
@@ -88,6 +89,17 @@ TEST_CASE("what a later version brings is refused by name") {
     CHECK(function.error() == make_error(Errc::unsupported,
                                          name + " is not available in this version",
                                          "not-available"));
+}
+
+TEST_CASE("a heartbeat timeout is none, or at least a second") {
+    CHECK(parse(R"({"handler":"a.b"})")->heartbeat_timeout == Duration::zero());
+    CHECK(parse(R"({"handler":"a.b","heartbeat_timeout":"0"})")->heartbeat_timeout ==
+          Duration::zero());
+    CHECK(parse(R"({"handler":"a.b","heartbeat_timeout":"30s"})")->heartbeat_timeout ==
+          std::chrono::seconds(30));
+    const auto short_one = parse(R"({"handler":"a.b","heartbeat_timeout":"500ms"})");
+    REQUIRE_FALSE(short_one);
+    CHECK(short_one.error().message.find("heartbeat_timeout") != std::string::npos);
 }
 
 TEST_CASE("a retry policy is read, and written as it was read") {

@@ -29,6 +29,7 @@ StatusEntry running() {
     entry.rank = Rank::running;
     entry.started_ms_ago = 1500;
     entry.progress = Progress{40.5, "page 4 of 10", TimePoint{1'795'435'200'123'456us}};
+    entry.silent = true;
     return entry;
 }
 
@@ -238,6 +239,7 @@ TEST_CASE("messages are golden: other versions read them") {
           R"("trace":{"route":0.25,"load":12.0},"usage":{"cpu_seconds":1.25,)"
           R"("max_rss_bytes":1048576},)"
           R"("progress":{"percent":40.5,"message":"page 4 of 10","at_us":1795435200123456},)"
+          R"("silent":true,)"
           R"("lease":{"address":"127.0.0.1:40123","run_token":"next","ms":9500},)"
           R"("proto":1})");
     CHECK(

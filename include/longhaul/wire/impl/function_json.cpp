@@ -242,6 +242,11 @@ private:
         duration("timeout_grace", out.timeout_grace, Duration::zero(), hours(1));
         duration("kill_grace", out.kill_grace, Duration::zero(), hours(1));
         duration("keep_alive", out.keep_alive, Duration::zero(), hours(24));
+        duration("heartbeat_timeout", out.heartbeat_timeout, Duration::zero(), hours(24 * 7));
+        const bool is_too_short =
+            out.heartbeat_timeout > Duration::zero() && out.heartbeat_timeout < seconds(1);
+        if (strict_ && is_too_short)
+            reader_.fail("heartbeat_timeout", "must be 0, for none, or at least 1s");
         reader_.bytes("body_max", out.body_max, 0, kContentMax);
         reader_.bytes("result_max", out.result_max, 0, kContentMax);
     }
@@ -426,6 +431,8 @@ Json write(const FunctionSpec& function, bool is_canonical) {
     json.set("result_max", function.result_max);
     json.set("result", function.result_is_file ? "file" : "stdout");
     // Left out where it says nothing, so that earlier documents keep their version.
+    if (function.heartbeat_timeout > Duration::zero())
+        json.set("heartbeat_timeout", format_duration(function.heartbeat_timeout));
     if (function.retry != RetrySpec{}) json.set("retry", retry_json(function.retry));
     return json;
 }

@@ -296,6 +296,7 @@ Json write(const StatusEntry& value) {
         json.set("usage", std::move(usage));
     }
     if (value.progress) json.set("progress", write_progress(*value.progress));
+    if (value.silent) json.set("silent", true);
     if (value.lease) json.set("lease", write_lease(*value.lease));
     return json;
 }
@@ -318,6 +319,7 @@ Result<void> read(const Json& json, std::string_view where, StatusEntry& out) {
     read_trace(reader, out.trace);
     read_usage(reader, out.usage);
     read_progress(reader, out.progress);
+    reader.boolean("silent", out.silent);
     read_lease(reader, out.lease);
     return reader.finish();
 }
