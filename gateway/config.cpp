@@ -43,6 +43,8 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("retention.max_count", config.limits.ended_max, 0, 10'000'000'000ull,
                    "invocations");
     reader.boolean("retention.bodies", scheduler.keep_bodies);
+    reader.duration("retention.keys_after_accept", config.key_kept_after_accept, 0s, 24h * 365);
+    reader.duration("retention.keys_after_end", config.key_kept_after_end, 0s, 24h * 365);
     reader.duration("retention.purge_every", config.limits.purge_every, 1s, 24h);
 }
 

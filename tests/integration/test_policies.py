@@ -185,6 +185,24 @@ def test_a_new_deadline_stops_a_run(dev):
     equal((document['state'], document['stop']['cause']), ('timed_out', 'deadline'), 'end')
 
 
+def test_a_key_is_free_again_when_its_time_is_over(fresh):
+    for setting in ('keys_after_accept=5s', 'keys_after_end=5s'):
+        fresh.set('gateway.retention.' + setting)
+    fresh.start()
+    fresh.put_function('echo', command=['cat'])
+    key = {'Idempotency-Key': 'order-7'}
+
+    def submit():
+        return fresh.request('POST', '/v1/functions/echo/invocations', b'', key)
+
+    first = submit()
+    fresh.wait(first.json()['id'])
+    again = submit()
+    equal((again.status, again.header('idempotency-replayed')), (200, 'true'), 'the same')
+    until(lambda: submit().header('location') != first.header('location'), 'the key is free')
+    equal(len({submit().header('location') for _ in range(3)}), 1, 'and has its new owner')
+
+
 def test_waits_and_changes_hold_over_a_restart(fresh):
     fresh.start()
     fresh.put_function('echo', command=['cat'])
