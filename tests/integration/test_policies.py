@@ -5,6 +5,7 @@ import datetime
 import os
 
 from harness import equal, problem, until
+from test_cli import longhaul
 
 # Fails until it has been started as often as its event says.
 NTH = 'n=$(cat); echo x >> "$DIR/tries"; [ "$(wc -l < "$DIR/tries")" -ge "$n" ]'
@@ -174,6 +175,18 @@ def test_a_caller_changes_what_has_not_ended(dev):
     found = dev.request('GET', '/v1/invocations?label=b=2').json()['invocations']
     equal([one['id'] for one in found], [own], 'found by its new label')
     equal(dev.request('GET', '/v1/invocations?label=a=1').json()['invocations'], [], 'by its old')
+
+
+def test_the_command_line_changes_what_waits(dev):
+    dev.put_function('echo', command=['cat'])
+    made = longhaul(dev, 'submit', 'echo', '--not-before', '1h', '--label', 'a=1', '--retry', '2',
+                    '--data', 'x').stdout.strip()
+    longhaul(dev, 'change', made, '--priority', '0', '--label', 'a=', '--label', 'b=2')
+    document = dev.get(made)
+    equal((document['priority'], document['labels']), (0, {'b': '2'}), 'what was changed')
+    longhaul(dev, 'change', made, '--not-before', 'now')
+    equal(dev.wait(made)['state'], 'succeeded', 'end')
+    longhaul(dev, 'change', made, '--priority', '1', expect=5)
 
 
 def test_a_new_deadline_stops_a_run(dev):
