@@ -32,6 +32,7 @@ int exit_code_of(const Error& error) {
     case Errc::gone: return kExitNotFound;
     case Errc::conflict:
     case Errc::mismatch:
+    case Errc::precondition:
     case Errc::too_large:
     case Errc::overloaded:
     case Errc::refused: return kExitRefused;

@@ -23,6 +23,7 @@ using CommandPtr = std::unique_ptr<Command>;
 [[nodiscard]] CommandPtr make_debug(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_queue(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_limits(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_change(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_list(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_functions(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_hosts(CLI::App& app, const Globals& globals);

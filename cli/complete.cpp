@@ -102,7 +102,8 @@ Words values_of(const std::string& name, const CLI::App& command, const Globals&
     client::BlockingClient client(std::move(options));
     if (name == "function" || name == "--function" || name == "name") return functions_of(client);
     if (name == "host" || name == "--host") return hosts_of(client);
-    const bool stops = command.get_name() == "cancel" || command.get_name() == "kill";
+    const bool stops = command.get_name() == "cancel" || command.get_name() == "kill" ||
+                       command.get_name() == "change";
     if (name == "id") return ids_of(client, stops);
     return {};
 }

@@ -2,6 +2,7 @@
 
 #include "longhaul/base/config.hpp"
 #include "longhaul/lifecycle/function_spec.hpp"
+#include "longhaul/wire/function_json.hpp"
 
 #include <array>
 
@@ -89,6 +90,13 @@ public:
             if (given == name || given.starts_with(std::string(name) + ".")) problem(given, kLater);
     }
 
+    // A table as it stands: whether its members are right is for the gateway to say.
+    void table(std::string_view name) {
+        reader_.ignore_prefix(name);
+        const Json whole = wire::json_from(toml_);
+        if (const Json* object = whole.find(name)) document_.set(name, *object);
+    }
+
     void problem(std::string_view name, std::string_view what) { reader_.problem(name, what); }
     Json& document() { return document_; }
     [[nodiscard]] Result<void> finish() { return reader_.finish(); }
@@ -137,19 +145,18 @@ void read_limits(Reading& reading) {
     reading.integer("memory_mb", 1, 1'048'576, "MiB");
     reading.integer("cpu_millis", 1, 1'024'000, "thousandths of a CPU");
     for (const auto name : {"timeout", "load_timeout", "queue_ttl", "cancel_grace", "timeout_grace",
-                            "kill_grace", "keep_alive"})
+                            "kill_grace", "keep_alive", "heartbeat_timeout"})
         reading.duration(name);
     reading.bytes("max_queued_bytes");
     reading.bytes("body_max");
     reading.bytes("result_max");
+    reading.table("retry");
 }
 
 void read_later_ones(Reading& reading) {
     reading.only("concurrency", 1);
     reading.only("reserved", 0);
-    reading.only("retry.max_attempts", 1);
-    for (const auto name : {"retry.backoff", "retry.on", "retry.on_lost", "sidecar", "callbacks"})
-        reading.never(name);
+    for (const auto name : {"sidecar", "callbacks"}) reading.never(name);
 }
 
 }  // namespace

@@ -43,6 +43,8 @@ void add_attempts(std::string& out, const Json& attempts) {
         add_line(out, fmt::format("attempt {}", plain(attempt["number"])),
                  fmt::format("{} on {}, instance {}", outcome.empty() ? "under way" : outcome,
                              plain(attempt["host"]), plain(attempt["instance"])));
+        if (const auto reason = plain(attempt["reason"]); !reason.empty())
+            add_line(out, "  reason", reason + " " + plain(attempt["message"]));
         add_line(out, "  stages", stages(attempt["trace"]));
     }
 }
@@ -80,9 +82,11 @@ std::string describe(const client::InvocationStatus& status) {
         std::string why = status.wait_reason;
         if (status.position) why += fmt::format(", position {}", *status.position);
         if (const auto eta = plain(document["eta"]); !eta.empty()) why += ", expected " + eta;
+        if (const auto due = plain(document["due_at"]); !due.empty()) why += ", until " + due;
         add_line(out, "waits for", why);
     }
-    if (status.suspect) add_line(out, "health", "suspect: its host is silent");
+    if (status.suspect)
+        add_line(out, "health", "suspect: its host, or the function itself, is silent");
     add_line(out, "created", plain(document["created_at"]));
     if (status.started_at)
         add_line(out, "started",

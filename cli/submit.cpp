@@ -62,6 +62,8 @@ public:
         sub().add_option("--concurrency-key", concurrency_key_,
                          "Runs of one key do not overlap (function: key_max_running)");
         sub().add_option("--deadline", deadline_, "Time (RFC 3339) or span by which it has ended");
+        sub().add_option("--not-before", not_before_, "Time or span until its earliest begin");
+        sub().add_option("--retry", retry_, "Attempts, e.g. 3 or 'max_attempts=3, backoff=2s'");
     }
 
     int run() override {
@@ -110,8 +112,10 @@ private:
         request.timeout = timeout_;
         request.queue_ttl = queue_ttl_;
         request.deadline = deadline_;
+        request.not_before = not_before_;
         request.priority = priority_;
         request.concurrency_key = concurrency_key_;
+        request.retry = retry_;
         return request;
     }
 
@@ -165,6 +169,10 @@ private:
         add("Invocation-Timeout", timeout_);
         add("Invocation-Queue-TTL", queue_ttl_);
         add("Invocation-Deadline", deadline_);
+        add("Invocation-Not-Before", not_before_);
+        add("Invocation-Concurrency-Key", concurrency_key_);
+        add("Invocation-Retry", retry_);
+        if (!priority_.empty()) add("Priority", "u=" + priority_);
         wire::Json item = wire::Json::object();
         item.set("function", function_).set("data", std::move(*data));
         item.set("headers", std::move(headers));
@@ -224,7 +232,7 @@ private:
     }
 
     std::string function_, stdin_, data_, file_, content_type_, key_, id_, timeout_, queue_ttl_,
-        deadline_, priority_, concurrency_key_, batch_;
+        deadline_, not_before_, priority_, concurrency_key_, retry_, batch_;
     std::vector<std::string> labels_;
     bool wait_ = false;
     bool logs_ = false;

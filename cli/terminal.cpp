@@ -122,7 +122,7 @@ std::string describe_progress(const client::InvocationStatus& status) {
         add(fmt::format("{:.0f}%", status.progress->percent));
         if (!status.progress->message.empty()) add(status.progress->message);
     }
-    if (status.suspect) add("its host is silent");
+    if (status.suspect) add("suspect");
     return text;
 }
 

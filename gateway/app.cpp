@@ -122,6 +122,8 @@ Result<void> App::Parts::open_storage() {
     RocksViewOptions view_options;
     view_options.write_buffer_bytes = config.view_write_buffer_bytes;
     view_options.block_cache_bytes = config.view_cache_bytes;
+    view_options.view.key_kept_after_accept = config.key_kept_after_accept;
+    view_options.view.key_kept_after_end = config.key_kept_after_end;
     auto opened_view = RocksView::open(config.data_dir + "/view", view_options);
     if (!opened_view) return opened_view.error();
     view = std::move(*opened_view);

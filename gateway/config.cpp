@@ -16,6 +16,7 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.bytes("limits.package_max", config.limits.package_max, 1024, 1ull << 40);
     reader.duration("limits.timeout_max", config.api.timeout_max, 1s, 24h * 7);
     reader.duration("limits.wait_max", config.api.wait_max, 1s, 1h);
+    reader.duration("limits.not_before_max", config.api.not_before_max, 1s, 24h * 365);
     reader.integer("limits.list_max", config.api.list_max, 1, 10'000, "entries");
     reader.integer("limits.batch_max", config.api.batch_max, 1, 10'000, "ids");
     reader.integer("limits.bulk_max", config.api.bulk_max, 1, 1'000'000, "invocations");
@@ -42,6 +43,8 @@ void read_limits(ConfigReader& reader, Config& config) {
     reader.integer("retention.max_count", config.limits.ended_max, 0, 10'000'000'000ull,
                    "invocations");
     reader.boolean("retention.bodies", scheduler.keep_bodies);
+    reader.duration("retention.keys_after_accept", config.key_kept_after_accept, 0s, 24h * 365);
+    reader.duration("retention.keys_after_end", config.key_kept_after_end, 0s, 24h * 365);
     reader.duration("retention.purge_every", config.limits.purge_every, 1s, 24h);
 }
 

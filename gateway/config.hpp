@@ -37,6 +37,9 @@ struct Config {
     Duration journal_inline_below = std::chrono::milliseconds(2);  // FileJournalOptions
     std::uint64_t view_write_buffer_bytes = 8u << 20;
     std::uint64_t view_cache_bytes = 8u << 20;
+    // An idempotency key is known until both have passed, and as long as its invocation lives.
+    Duration key_kept_after_accept = std::chrono::hours(24);
+    Duration key_kept_after_end = std::chrono::hours(1);
     std::uint32_t workers = 2;  // threads for what blocks
 
     std::uint32_t connections_max = 10'000;

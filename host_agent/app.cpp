@@ -1,6 +1,7 @@
 #include "host_agent/app.hpp"
 
 #include "host_agent/driver/drain.hpp"
+#include "host_agent/driver/isolation.hpp"
 #include "host_agent/driver/recovery.hpp"
 #include "host_agent/instances/machine.hpp"
 #include "host_agent/metrics.hpp"
@@ -155,6 +156,7 @@ struct App::Impl {
     KillFlow kills;
     Recovery recovery;
     Drain drain;
+    Isolation isolation;
     Reporter reporter;
     const Handles handles;
 
@@ -194,6 +196,7 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
       kills(executor, ports.clock, logger, ledger, keeper, control, status, leases, files),
       recovery(executor, ports.clock, logger, ledger, keeper, control, status),
       drain(ports.clock, ledger, kills, status, host, config.drain_grace),
+      isolation(ledger, keeper, kills, host, {config.alone_after, config.drain_grace}),
       reporter(
           executor, ports.clock, logger, ledger, ports.peer, config.status_service,
           report_limits(config), [this] { return announcement(); },
@@ -357,6 +360,7 @@ asio::awaitable<void> App::Impl::keep_time() {
         core.forget_old(now);
         ledger.sweep();
         drain.tick();
+        isolation.tick(now, reporter.reached_at());
         co_await ports.clock.wait_until(now + kTick);
     }
 }

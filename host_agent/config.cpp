@@ -44,6 +44,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.duration("destroy_timeout", config.destroy_timeout, milliseconds(100), minutes(5));
     reader.duration("drain_by", config.drain_by, seconds(0), hours(24 * 7));
     reader.duration("drain_grace", config.drain_grace, seconds(0), hours(1));
+    reader.duration("alone_after", config.alone_after, seconds(1), hours(24));
     reader.duration("fence_retention", config.fence_retention, minutes(1), hours(24 * 30));
     reader.integer("fences_max", config.fences_max, 1'000, 10'000'000, "fences");
     reader.bytes("package_max", config.package_max, 1 << 10, 10ull << 30);

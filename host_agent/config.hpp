@@ -48,6 +48,9 @@ struct Config {
     Duration drain_by =
         Duration::zero();  // at SIGTERM: finish what runs, for so long; 0 = leave it
     Duration drain_grace = std::chrono::seconds(10);  // of what a drain stops
+    // Nobody was reached for so long: what may be tried again elsewhere is stopped. The gateway's
+    // hosts.grace, less half a minute.
+    Duration alone_after = std::chrono::seconds(270);
     Duration fence_retention = std::chrono::hours(24);
     std::uint32_t fences_max = 200'000;
 

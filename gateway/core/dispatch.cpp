@@ -10,8 +10,10 @@ namespace longhaul::gateway {
 namespace {
 
 TimePoint default_deadline(const FunctionSpec& function, const Invocation& invocation) {
-    return invocation.queue_ttl_at + function.load_timeout + invocation.timeout() +
-           function.timeout_grace;
+    const RetrySpec retry = invocation.retry();
+    const Duration one = function.load_timeout + invocation.timeout() + function.timeout_grace;
+    return invocation.queue_ttl_at + one * retry.max_attempts +
+           backoffs_together(retry, retry.max_attempts);
 }
 
 Invocation make_invocation(TimePoint now, SubmitRequest&& request,
@@ -24,11 +26,15 @@ Invocation make_invocation(TimePoint now, SubmitRequest&& request,
     invocation.options = std::move(request.options);
     invocation.retry_of = std::move(request.retry_of);
     invocation.created_at = now;
-    invocation.queue_ttl_at = now + invocation.options.queue_ttl.value_or(function->queue_ttl);
+    const TimePoint begins = mutant(Mutant::not_before_ignored)
+                                 ? now
+                                 : std::max(now, invocation.options.not_before.value_or(now));
+    invocation.queue_ttl_at = begins + invocation.options.queue_ttl.value_or(function->queue_ttl);
     invocation.deadline_is_explicit = invocation.options.deadline.has_value();
     invocation.deadline =
         invocation.options.deadline.value_or(default_deadline(*function, invocation));
-    invocation.state = State::queued;
+    invocation.state = begins > now ? State::scheduled : State::queued;
+    if (invocation.state == State::scheduled) invocation.due_at = begins;
     return invocation;
 }
 
@@ -54,6 +60,7 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     const InvocationId id = entry.invocation.id;
     entry.ticket = next_ticket_++;
     last_now_ = now;
+    queue.retries.earn(queue.current->retry);
     Route route;
     if (may_start_at_once(queue, entry.invocation)) {
         route = leased_route(now, entry.invocation.tenant, *queue.current);

@@ -56,6 +56,25 @@ FailureReason default_reason(State state, const Invocation& invocation) {
     return FailureReason::error;
 }
 
+// Why the attempt ended so, as a retry policy sees it.
+FailureReason reason_of(const ReportedEnd& end, const Invocation& invocation) {
+    if (end.outcome == AttemptOutcome::lost) return FailureReason::lost;
+    if (end.reason == FailureReason::deadline) return FailureReason::deadline;
+    const bool is_stop = end.outcome == AttemptOutcome::timed_out ||
+                         end.outcome == AttemptOutcome::cancelled ||
+                         end.outcome == AttemptOutcome::killed;
+    if (is_stop) return default_reason(State::timed_out, invocation);
+    return end.reason.value_or(FailureReason::error);
+}
+
+// Says so where a policy would have tried it again.
+void note_budget(std::optional<Failure>& failure, const FunctionSpec& function) {
+    if (!failure) return;
+    if (!failure->evidence.empty()) failure->evidence += "; ";
+    failure->evidence +=
+        "not tried again: the retry budget of function " + function.name.text + " is exhausted";
+}
+
 // The error of a document: for every end but success and the ends that a caller asked for.
 std::optional<Failure> failure_of(State state, const Invocation& invocation,
                                   const ReportedEnd& end) {
@@ -131,6 +150,9 @@ void Scheduler::report(TimePoint now, AttemptReport report, Outcome& out) {
         commit(*entry, std::move(record), out);
     }
     entry->invocation.current()->usage = report.usage;
+    const Host* host = hosts_.find(entry->invocation.current()->host);
+    entry->is_silent = report.silent;
+    entry->invocation.suspect = report.silent || (host && host->suspect);
     changed(*entry, out);
 }
 
@@ -233,40 +255,47 @@ void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumb
 
 void Scheduler::conclude(TimePoint now, Entry& entry, const AttemptReport& report, Outcome& out) {
     const ReportedEnd& end = *report.end;
-    TransitionFacts facts;
-    facts.stop_cause = entry.invocation.stop.cause;
-    facts.sigkill_sent = end.sigkill_sent;
-    auto next = transition(entry.invocation.state, trigger_of(end), facts);
+    const HostWords words{end.sigkill_sent, end.retry_after};
+    FailureReason reason = reason_of(end, entry.invocation);
+    Verdict verdict = judge(now, entry, trigger_of(end), reason, words);
     // Stopped without a stop intent of ours: somebody on the host did it. A failure by signal.
-    if (!next) next = transition(entry.invocation.state, Trigger::function_failed, facts);
-    LH_ASSERT(next.has_value());
-
+    if (!verdict.next) {
+        reason = end.reason.value_or(FailureReason::signal);
+        verdict = judge(now, entry, Trigger::function_failed, reason, words);
+    }
+    LH_ASSERT(verdict.next.has_value());
+    observe_run(now, entry);
+    if (*verdict.next == State::retrying) {
+        retry_later(now, entry, end_of(report), reason, end.message, verdict.due_at, out);
+        if (end.result && !end.result->file.empty())
+            out.effects.push_back(DropFileEffect{end.result->file});
+        ack(report, out);
+        return;
+    }
     std::optional<Stop> stop;
     if (entry.invocation.stop.cause != StopCause::none) {
         stop = entry.invocation.stop;
         stop->sigkill_sent = end.sigkill_sent;
         stop->confirmed = end.tree_gone;
     }
-    end_attempt(now, entry, *next, end_of(report), failure_of(*next, entry.invocation, end),
-                end.result, std::move(stop), out);
+    auto failure = failure_of(*verdict.next, entry.invocation, end);
+    if (verdict.is_out_of_budget) note_budget(failure, *entry.invocation.function);
+    end_attempt(now, entry, *verdict.next, end_of(report), std::move(failure), end.result,
+                std::move(stop), out);
     ack(report, out);
+}
+
+void Scheduler::observe_run(TimePoint now, const Entry& entry) {
+    const Attempt& attempt = *entry.invocation.current();
+    const TimePoint began = attempt.started_at.value_or(attempt.dispatched_at);
+    queue_of(entry.invocation).observe_run(std::max(Duration::zero(), now - began));
 }
 
 void Scheduler::end_attempt(TimePoint now, Entry& entry, State next, AttemptEnd end,
                             std::optional<Failure> failure, std::optional<Content> result,
                             std::optional<Stop> stop, Outcome& out) {
     entry.ended.reset();
-    const Invocation& invocation = entry.invocation;
-    const TimePoint began =
-        invocation.current()->started_at.value_or(invocation.current()->dispatched_at);
-    queue_of(invocation).observe_run(std::max(Duration::zero(), now - began));
-    if (!is_terminal(next)) {
-        AttemptEndedRecord record;
-        record.change = change(entry, now, next);
-        record.end = std::move(end);
-        commit(entry, std::move(record), out);
-        return;
-    }
+    LH_ASSERT(is_terminal(next));
     TerminalRecord record;
     record.change = change(entry, now, next);
     record.end = std::move(end);
@@ -294,8 +323,7 @@ void Scheduler::end_unstarted(TimePoint now, Entry& entry, Trigger trigger, Fail
     if (holds_slot(entry.invocation.state)) {
         AttemptEnd end;
         end.attempt = entry.invocation.current()->number;
-        end.outcome =
-            trigger == Trigger::load_failed ? AttemptOutcome::failed : AttemptOutcome::route_error;
+        end.outcome = AttemptOutcome::route_error;
         record.end = end;
     }
     record.failure = std::move(failure);
@@ -312,11 +340,21 @@ void Scheduler::load_failed(TimePoint now, const InvocationId& id, AttemptNumber
         return;
     }
     if (entry->invocation.state != State::dispatching) return;
-    Failure failure;
-    failure.reason = FailureReason::load;
-    failure.fault = fault_of(failure.reason);
-    failure.message = message;
-    end_unstarted(now, *entry, Trigger::load_failed, std::move(failure), out);
+    const Verdict verdict = judge(now, *entry, Trigger::load_failed, FailureReason::load, {});
+    AttemptEnd end;
+    end.attempt = attempt;
+    end.outcome = AttemptOutcome::failed;
+    if (verdict.next == State::retrying) {
+        retry_later(now, *entry, std::move(end), FailureReason::load, message, verdict.due_at, out);
+    } else {
+        std::optional<Failure> failure{std::in_place};
+        failure->reason = FailureReason::load;
+        failure->fault = fault_of(failure->reason);
+        failure->message = message;
+        if (verdict.is_out_of_budget) note_budget(failure, *entry->invocation.function);
+        end_attempt(now, *entry, State::failed, std::move(end), std::move(failure), std::nullopt,
+                    std::nullopt, out);
+    }
     grant(now, out);
 }
 
@@ -348,13 +386,17 @@ void Scheduler::fence_told(TimePoint now, const HostId& host, const InvocationId
 // Positive evidence that the attempt is gone: fence it, then judge.
 void Scheduler::lose(TimePoint now, Entry& entry, const std::string& evidence, Outcome& out) {
     if (!mutant(Mutant::fence_forgotten)) fence(now, entry, out);
-    TransitionFacts facts;
-    facts.stop_cause = entry.invocation.stop.cause;
-    const auto next = transition(entry.invocation.state, Trigger::attempt_lost, facts);
+    const Verdict verdict = judge(now, entry, Trigger::attempt_lost, FailureReason::lost, {});
+    const auto next = verdict.next;
     LH_ASSERT(next.has_value());
+    observe_run(now, entry);
     AttemptEnd end;
     end.attempt = entry.invocation.current()->number;
     end.outcome = AttemptOutcome::lost;
+    if (*next == State::retrying) {
+        retry_later(now, entry, std::move(end), FailureReason::lost, evidence, verdict.due_at, out);
+        return;
+    }
     std::optional<Failure> failure;
     if (*next == State::failed || *next == State::timed_out) {
         failure.emplace();
@@ -364,6 +406,7 @@ void Scheduler::lose(TimePoint now, Entry& entry, const std::string& evidence, O
         failure->message = "the run was lost with its host or instance";
         failure->evidence = evidence;
     }
+    if (verdict.is_out_of_budget) note_budget(failure, *entry.invocation.function);
     std::optional<Stop> stop;
     if (entry.invocation.stop.cause != StopCause::none) {
         stop = entry.invocation.stop;

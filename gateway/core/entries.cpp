@@ -81,6 +81,8 @@ void Scheduler::leave(Entry& entry) {
     FunctionQueue& queue = queue_of(invocation);
     if (invocation.state == State::queued) {
         dequeue(entry);
+    } else if (waits_for_time(invocation.state)) {
+        count_timed(invocation, false);
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.release(attempt.host, invocation.id, attempt.number, *invocation.function);
@@ -104,6 +106,8 @@ void Scheduler::place(TimePoint now, Entry& entry) {
     if (invocation.state == State::queued) {
         if (entry.ticket == 0) entry.ticket = next_ticket_++;
         enqueue(entry);
+    } else if (waits_for_time(invocation.state)) {
+        count_timed(invocation, true);
     } else if (holds_slot(invocation.state)) {
         const Attempt& attempt = *invocation.current();
         hosts_.assign(now, attempt.host, attempt.host_address, invocation.id, attempt.number,
@@ -119,14 +123,13 @@ std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
     const Invocation& invocation = entry.invocation;
     switch (invocation.state) {
     case State::scheduled:
-        if (invocation.deadline_is_explicit) return invocation.deadline;
-        return std::nullopt;
+    case State::retrying:
+        return std::min(invocation.deadline, invocation.due_at.value_or(invocation.deadline));
     case State::queued:
         return invocation.started_at ? invocation.deadline
                : mutant(Mutant::queue_ttl_ignored)
                    ? invocation.deadline
                    : std::min(invocation.deadline, invocation.queue_ttl_at);
-    case State::retrying:
     case State::dispatching: return invocation.deadline;
     case State::running: {
         const TimePoint started =

@@ -39,6 +39,20 @@ struct StopRequest {
     std::optional<Duration> grace;  // nothing: the function's own
 };
 
+// What a caller changes; members that are not set stay as they are.
+struct PatchRequest {
+    InvocationId id{};
+    TenantName tenant{};
+    std::optional<std::uint32_t> if_revision{};
+    std::optional<std::uint8_t> priority{};
+    std::optional<TimePoint> deadline{};
+    bool sets_not_before = false;
+    std::optional<TimePoint> not_before{};  // nothing: at once
+    // Nothing removes the label.
+    std::vector<std::pair<std::string, std::optional<std::string>>> labels{};
+    std::size_t labels_max = 16;
+};
+
 // How an attempt ended, in its host's words.
 struct ReportedEnd {
     AttemptOutcome outcome = AttemptOutcome::failed;
@@ -51,6 +65,7 @@ struct ReportedEnd {
     StopCause stop_cause = StopCause::none;
     bool sigkill_sent = false;
     bool tree_gone = false;
+    Duration retry_after{};           // the function's wish: not again before
     std::optional<Content> result{};  // complete, or (content_is_remote) size and digest only
     bool result_is_remote = false;
 };
@@ -76,6 +91,7 @@ struct AttemptReport {
     StageTrace trace{};
     Usage usage{};
     std::optional<Progress> progress{};
+    bool silent = false;                  // its function, for longer than it said it would be
     std::optional<OfferedLease> lease{};  // with an end alone
 };
 

@@ -3,6 +3,7 @@
 
 #include "gateway/core/drain_rate.hpp"
 #include "gateway/core/fair_queue.hpp"
+#include "gateway/core/retry_budget.hpp"
 #include "longhaul/base/id.hpp"
 #include "longhaul/lifecycle/function_spec.hpp"
 
@@ -21,9 +22,12 @@ struct FunctionQueue : FairShare {
     bool paused = false;
     TimePoint updated_at{};
 
-    std::uint32_t live = 0;                                // invocations that have not ended
-    std::uint64_t queued = 0;                              // those that wait for a slot
-    std::uint64_t queued_bytes = 0;                        // of their events
+    std::uint32_t live = 0;          // invocations that have not ended
+    std::uint64_t queued = 0;        // those that wait for a slot
+    std::uint64_t queued_bytes = 0;  // of their events
+    std::uint64_t scheduled = 0;     // those that wait for their time
+    std::uint64_t retrying = 0;
+    std::uint64_t timed_bytes = 0;                         // of the events of these two
     std::array<std::uint64_t, kPriorities> by_priority{};  // of those that wait
     // Of those that wait: no host took them, and they are in no line until it is time to ask again.
     std::map<std::uint64_t, Waiter*> backing_off{};  // by ticket
@@ -31,6 +35,11 @@ struct FunctionQueue : FairShare {
     DrainRate drain{};
     // How long recent attempts held a slot (exponential mean).
     Duration mean_run{};
+    RetryBudget retries{};
+
+    // All that wait, for a slot or for their time: what the limits of a queue count.
+    [[nodiscard]] std::uint64_t waiting() const { return queued + scheduled + retrying; }
+    [[nodiscard]] std::uint64_t waiting_bytes() const { return queued_bytes + timed_bytes; }
 
     void observe_run(Duration run);
     // Until `count` of those that wait have gone, as far as that can be told.

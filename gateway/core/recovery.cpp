@@ -84,11 +84,11 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     for (auto& [id, entry] : entries_)
         if (!is_terminal(entry.invocation.state)) live.push_back(&entry);
     std::ranges::sort(live, [](const Entry* left, const Entry* right) {
-        return std::pair(left->invocation.created_at, left->invocation.id) <
-               std::pair(right->invocation.created_at, right->invocation.id);
+        return std::pair(left->invocation.in_line_since(), left->invocation.id) <
+               std::pair(right->invocation.in_line_since(), right->invocation.id);
     });
     for (Entry* entry : live) {
-        entry->ticket = next_ticket_++;  // accepted first, first in line
+        entry->ticket = next_ticket_++;  // as before: who was in line first is first
         // Above what any reader saw under an earlier term (I5).
         if (!mutant(Mutant::status_version_restarts))
             entry->invocation.status_version = owner_term_ << kStatusVersionBits;
@@ -101,14 +101,14 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     begun_ = true;
 }
 
-// What runs on a host that was silent is no longer suspect, if the host is not.
+// What runs on a host that was silent is no longer suspect, if the host is not, nor its function.
 void Scheduler::heal(const HostId& id, Outcome& out) {
     const Host* host = hosts_.find(id);
     if (host->suspect) return;  // it was an older life of it that spoke
     for (const auto& [invocation, attempt] : host->attempts) {
         Entry* entry = find_entry(invocation);
         LH_ASSERT(entry != nullptr);
-        entry->invocation.suspect = false;
+        entry->invocation.suspect = entry->is_silent;
         changed(*entry, out);
     }
 }

@@ -92,6 +92,9 @@ public:
     // key. Errc::conflict, still-live. What is not known here has ended, says the caller.
     [[nodiscard]] Result<void> purge(TimePoint now, const InvocationId& id, Outcome& out);
     void put_limits(TimePoint now, const RunLimits& limits, Outcome& out);
+    // Changes what the request names. Errc::not_found; Errc::precondition at another revision; a
+    // conflict where it has ended, or where not_before comes too late.
+    [[nodiscard]] Result<void> patch(TimePoint now, const PatchRequest& request, Outcome& out);
 
     // True if it is new, false if it replaced or equalled another version.
     [[nodiscard]] Result<bool> put_function(TimePoint now, const TenantName& tenant,
@@ -201,7 +204,10 @@ public:
     [[nodiscard]] std::size_t live_count() const { return live_; }
     [[nodiscard]] std::size_t running_count() const { return running_; }
     [[nodiscard]] std::size_t waiting_count() const { return waiting_; }
-    [[nodiscard]] std::uint64_t waiting_bytes() const { return waiting_bytes_; }
+    // Scheduled or retrying.
+    [[nodiscard]] std::size_t timed_count() const { return timed_; }
+    // Of the events of all these.
+    [[nodiscard]] std::uint64_t waiting_bytes() const { return waiting_bytes_ + timed_bytes_; }
     void check_invariants() const;
 
 private:
@@ -210,6 +216,7 @@ private:
         std::uint64_t version = 0;  // of the last report taken in, with its rank
         std::uint8_t rank = 0;
         bool take_is_answered = false;
+        bool is_silent = false;  // says its host of the function
         TimePoint take_answered_at{};
         std::unique_ptr<AttemptReport> ended{};  // waits for its result to be copied
         Avoided avoided{};
@@ -242,6 +249,7 @@ private:
     // waiting.cpp: lines, and who is let out of them.
     void enqueue(Entry& entry);
     void dequeue(Entry& entry);
+    void count_timed(const Invocation& invocation, bool enters);
     void set_limits(FunctionQueue& queue);
     void grant(TimePoint now, Outcome& out);
     void look_again(TimePoint now);
@@ -273,14 +281,32 @@ private:
     void lose(TimePoint now, Entry& entry, const std::string& evidence, Outcome& out);
     void fence(TimePoint now, Entry& entry, Outcome& out);
     void finish(TimePoint now, Entry& entry, TerminalRecord record, Outcome& out);
+    void observe_run(TimePoint now, const Entry& entry);
     void end_attempt(TimePoint now, Entry& entry, State next, AttemptEnd end,
                      std::optional<Failure> failure, std::optional<Content> result,
                      std::optional<Stop> stop, Outcome& out);
+
+    // retries.cpp: what is tried again.
+    struct HostWords {
+        bool sigkill_sent = false;
+        Duration retry_after{};
+    };
+    struct Verdict {
+        std::optional<State> next{};  // as transition() says
+        TimePoint due_at{};           // where it is retrying
+        bool is_out_of_budget = false;
+    };
+    // The state after the attempt's end. A retry is taken out of the function's budget.
+    [[nodiscard]] Verdict judge(TimePoint now, const Entry& entry, Trigger trigger,
+                                FailureReason reason, const HostWords& words);
+    void retry_later(TimePoint now, Entry& entry, AttemptEnd end, FailureReason reason,
+                     const std::string& message, TimePoint due_at, Outcome& out);
 
     // stops.cpp
     void begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out);
     void send_stop(const Entry& entry, Outcome& out) const;
     void overdue(TimePoint now, Entry& entry, Outcome& out);
+    void release(TimePoint now, Entry& entry, Outcome& out);
 
     void heal(const HostId& host, Outcome& out);
     void heard(const HostId& host, const HostTable::Heard& heard, Outcome& out);
@@ -318,6 +344,8 @@ private:
     std::size_t running_ = 0;
     std::size_t waiting_ = 0;
     std::uint64_t waiting_bytes_ = 0;
+    std::size_t timed_ = 0;  // scheduled or retrying
+    std::uint64_t timed_bytes_ = 0;
 };
 
 }  // namespace longhaul::gateway

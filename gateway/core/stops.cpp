@@ -37,7 +37,8 @@ Failure expiry(FailureReason reason, const Invocation& invocation) {
     failure.message =
         reason == FailureReason::queue_ttl
             ? "it did not start within its queue TTL of " +
-                  format_duration(invocation.queue_ttl_at - invocation.created_at)
+                  format_duration(
+                      invocation.options.queue_ttl.value_or(invocation.function->queue_ttl))
             : "its deadline " + format_rfc3339(invocation.deadline) + " passed before it started";
     return failure;
 }
@@ -133,9 +134,18 @@ void Scheduler::stop_was_fence(TimePoint now, const InvocationId& id, AttemptNum
     if (*next == State::timed_out) failure = expiry(FailureReason::deadline, entry->invocation);
     Stop stop = entry->invocation.stop;
     stop.confirmed = true;  // it never started and never will
+    observe_run(now, *entry);
     end_attempt(now, *entry, *next, std::move(end), std::move(failure), std::nullopt,
                 std::move(stop), out);
     grant(now, out);
+}
+
+// The time that it waited for has come: it gets in line behind those that are there.
+void Scheduler::release(TimePoint now, Entry& entry, Outcome& out) {
+    const Trigger trigger = entry.invocation.state == State::scheduled ? Trigger::not_before_reached
+                                                                       : Trigger::backoff_over;
+    entry.ticket = next_ticket_++;
+    requeue(now, entry, trigger, 0, out);
 }
 
 // Its time has come: by state, what is due is known.
@@ -143,6 +153,8 @@ void Scheduler::overdue(TimePoint now, Entry& entry, Outcome& out) {
     Invocation& invocation = entry.invocation;
     const auto due = due_at(entry);
     if (!due || *due > now || entry.ended) return;
+    if (waits_for_time(invocation.state) && invocation.deadline > now)
+        return release(now, entry, out);
     if (!holds_slot(invocation.state)) {
         const bool by_deadline = invocation.deadline <= now;
         const Trigger trigger = by_deadline ? Trigger::deadline : Trigger::queue_ttl;

@@ -41,14 +41,14 @@ Demand demand_of(const FunctionSpec& function) {
 Result<void> Scheduler::has_room(TimePoint now, const FunctionQueue& queue,
                                  std::uint64_t bytes) const {
     const FunctionSpec& function = *queue.current;
-    if (queue.queued >= function.max_queued)
+    if (queue.waiting() >= function.max_queued)
         return queue_full(now, queue, {"function", "max_queued", function.max_queued});
-    if (waiting_ >= limits_.queued_max)
+    if (waiting_ + timed_ >= limits_.queued_max)
         return queue_full(now, queue, {"gateway", "limits.queued_max", limits_.queued_max});
     // An empty queue takes any event that body_max lets in.
-    if (queue.queued > 0 && queue.queued_bytes + bytes > function.max_queued_bytes)
+    if (queue.waiting() > 0 && queue.waiting_bytes() + bytes > function.max_queued_bytes)
         return queue_full(now, queue, {"function", "max_queued_bytes", function.max_queued_bytes});
-    if (waiting_ > 0 && waiting_bytes_ + bytes > limits_.queued_bytes_max)
+    if (waiting_ + timed_ > 0 && waiting_bytes_ + timed_bytes_ + bytes > limits_.queued_bytes_max)
         return queue_full(now, queue,
                           {"gateway", "limits.queued_bytes_max", limits_.queued_bytes_max});
     return {};
@@ -95,6 +95,24 @@ void Scheduler::dequeue(Entry& entry) {
     queue.drain.waits(last_now_, queue.queued > 0);
 }
 
+// It is scheduled or retrying: in no line, but it counts against the limits of its queue.
+void Scheduler::count_timed(const Invocation& invocation, bool enters) {
+    FunctionQueue& queue = queue_of(invocation);
+    std::uint64_t& count = invocation.state == State::scheduled ? queue.scheduled : queue.retrying;
+    const std::uint64_t bytes = invocation.body.size;
+    if (enters) {
+        ++count;
+        ++timed_;
+        queue.timed_bytes += bytes;
+        timed_bytes_ += bytes;
+    } else {
+        --count;
+        --timed_;
+        queue.timed_bytes -= bytes;
+        timed_bytes_ -= bytes;
+    }
+}
+
 WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
     if (queue.paused && !mutant(Mutant::paused_queue_granted)) return WaitReason::paused;
     if (queue.running >= queue.running_max) return WaitReason::function_limit;
@@ -106,7 +124,8 @@ WaitReason Scheduler::limit_reached(const FunctionQueue& queue) const {
 
 // Nobody has waited for this very slot.
 bool Scheduler::may_start_at_once(const FunctionQueue& queue, const Invocation& invocation) const {
-    return !holding_ && !queue.lines.head() && limit_reached(queue) == WaitReason::none &&
+    return invocation.state == State::queued && !holding_ && !queue.lines.head() &&
+           limit_reached(queue) == WaitReason::none &&
            !queue.lines.key_is_full(invocation.options.concurrency_key) &&
            !fair_.is_closed(demand_of(*invocation.function));
 }
@@ -184,6 +203,7 @@ void Scheduler::dispatch(TimePoint now, const FairQueue::Next& turn, const Route
     entry.version = 0;
     entry.rank = 0;
     entry.take_is_answered = false;
+    entry.is_silent = false;
     queue_of(entry.invocation).drain.granted(now);
     fair_.charge(turn);
     commit(entry, std::move(record), out);
@@ -264,6 +284,8 @@ void Scheduler::check_queues() const {
     std::uint64_t queued = 0;
     std::uint64_t bytes = 0;
     std::size_t running = 0;
+    std::size_t timed = 0;
+    std::uint64_t timed_bytes = 0;
     for (const auto& [key, queue] : functions_) {
         queue.lines.check_invariants();
         std::uint64_t of_priorities = 0;
@@ -273,10 +295,14 @@ void Scheduler::check_queues() const {
         queued += queue.queued;
         bytes += queue.queued_bytes;
         running += queue.running;
+        timed += queue.scheduled + queue.retrying;
+        timed_bytes += queue.timed_bytes;
     }
     LH_ASSERT(queued == waiting_);
     LH_ASSERT(bytes == waiting_bytes_);
     LH_ASSERT(running == running_);
+    LH_ASSERT(timed == timed_);
+    LH_ASSERT(timed_bytes == timed_bytes_);
     std::size_t by_tenant = 0;
     for (const auto& [name, tenant] : fair_.tenants()) by_tenant += tenant.running;
     LH_ASSERT(by_tenant == running_);

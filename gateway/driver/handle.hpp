@@ -182,6 +182,7 @@ public:
     boost::asio::awaitable<Result<BulkAnswer>> bulk(BulkOrder order);
     boost::asio::awaitable<Result<void>> put_limits(RunLimits limits);
     boost::asio::awaitable<Result<Diagnosis>> diagnose(TenantName tenant, InvocationId id);
+    boost::asio::awaitable<Result<Snapshot>> patch_invocation(PatchRequest request);
 
     // --- Functions, hosts. ---
     boost::asio::awaitable<Result<bool>> put_function(TenantName tenant, FunctionSpec function);

@@ -35,6 +35,7 @@ AttemptReport to_report(const wire::StatusEntry& entry, const HostId& host, Time
     report.trace = entry.trace;
     report.usage = entry.usage;
     report.progress = entry.progress;
+    report.silent = entry.silent;
     if (entry.lease)
         report.lease = OfferedLease{entry.lease->address, entry.lease->run_token,
                                     std::chrono::milliseconds(entry.lease->ms)};
@@ -48,6 +49,7 @@ AttemptReport to_report(const wire::StatusEntry& entry, const HostId& host, Time
     end.exit_code = entry.exit_code;
     end.signal = entry.signal;
     end.http_status = entry.http_status;
+    if (entry.retry_after_ms) end.retry_after = std::chrono::milliseconds(*entry.retry_after_ms);
     end.stop_cause = entry.stop_cause;
     end.sigkill_sent = entry.sigkill_sent;
     end.tree_gone = entry.tree_gone;

@@ -2,6 +2,8 @@
 #include "gateway/driver/handle.hpp"
 #include "gateway/driver/operations_handle.hpp"
 
+#include <algorithm>
+
 namespace longhaul::gateway {
 namespace {
 
@@ -12,12 +14,16 @@ Error still_live(const Invocation& invocation) {
                       "still-live");
 }
 
-// As the caller wanted them then, counted from now; a key names one invocation only.
+// As the caller wanted them then, counted from now; the time that it waited for, if it did, has
+// come. A key names one invocation only.
 SubmitOptions options_again(const Invocation& origin, const RetryOrder& order, TimePoint now) {
     SubmitOptions options = origin.options;
     options.idempotency_key = order.idempotency_key;
     options.fingerprint.clear();
-    if (options.deadline) options.deadline = now + (*options.deadline - origin.created_at);
+    const TimePoint begins =
+        std::max(origin.created_at, options.not_before.value_or(origin.created_at));
+    if (options.deadline) options.deadline = now + (*options.deadline - begins);
+    options.not_before.reset();
     return options;
 }
 

@@ -241,6 +241,25 @@ boost::asio::awaitable<Result<Snapshot>> Gateway::stop_invocation(StopRequest re
         "already-finished");
 }
 
+boost::asio::awaitable<Result<Snapshot>> Gateway::patch_invocation(PatchRequest request) {
+    Result<void> answer;
+    const port::Position position = step([&](Scheduler& scheduler, TimePoint now, Outcome& out) {
+        answer = scheduler.patch(now, request, out);
+    });
+    auto durable = co_await commits_.wait_durable(position);
+    if (!durable) co_return durable.error();
+    TenantName tenant = request.tenant;
+    InvocationId id = request.id;
+    auto snapshot = co_await get(std::move(tenant), std::move(id));
+    if (answer || !snapshot) co_return snapshot;
+    if (answer.error().code != Errc::not_found) co_return answer.error();
+    // The core has forgotten it, so it had ended.
+    co_return make_error(
+        Errc::conflict,
+        "the invocation has already ended: " + std::string(to_string(snapshot->invocation.state)),
+        "already-finished");
+}
+
 void Gateway::kill_running(const std::string& by) {
     std::vector<StopRequest> requests;
     scheduler_.for_each([&](const Invocation& invocation) {

@@ -19,7 +19,8 @@
 namespace longhaul::gateway {
 
 // 2: mode http of functions, the caller's headers of an invocation.
-// 3: priority and concurrency key of an invocation; limits of a function on keys and queued bytes.
+// 3: priority, concurrency key, not-before and retries of an invocation; the retry policy of a
+//    function, its limits on keys and queued bytes; patched.
 inline constexpr std::uint8_t kFormatVersion = 3;
 
 class FieldWriter {
@@ -162,6 +163,18 @@ void code_state(Codec& codec, Maybe<State> auto& value) {
 }
 
 template <class Codec>
+void code(Codec& codec, Maybe<RetrySpec> auto& value) {
+    codec.number(value.max_attempts);
+    codec.duration(value.backoff);
+    codec.duration(value.backoff_max);
+    codec.real(value.multiplier);
+    codec.real(value.jitter);
+    codec.number(value.on);
+    codec.real(value.budget_ratio);
+    codec.number(value.budget_per_minute);
+}
+
+template <class Codec>
 void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
     codec.text(value.name.text);
     codec.text(value.version.text);
@@ -192,6 +205,8 @@ void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
     codec.since(3, [&] {
         codec.number(value.max_queued_bytes);
         codec.number(value.key_max_running);
+        code(codec, value.retry);
+        codec.duration(value.heartbeat_timeout);
     });
 }
 
@@ -220,6 +235,22 @@ void code_optional_outcome(Codec& codec, T& value) {
     });
 }
 
+template <class Codec, class T>
+void code_optional_reason(Codec& codec, T& value) {
+    codec.optional(value, [&codec](auto& reason) {
+        codec.choice(reason, FailureReason::error, FailureReason::queue_ttl);
+    });
+}
+
+// Why an attempt is tried again.
+template <class Codec, class T>
+void code_why(Codec& codec, T& value) {
+    codec.since(3, [&] {
+        code_optional_reason(codec, value.reason);
+        codec.text(value.message);
+    });
+}
+
 template <class Codec>
 void code(Codec& codec, Maybe<Attempt> auto& value) {
     codec.number(value.number);
@@ -237,6 +268,7 @@ void code(Codec& codec, Maybe<Attempt> auto& value) {
     code_optional_int(codec, value.signal);
     code(codec, value.usage);
     code_trace(codec, value.trace);
+    code_why(codec, value);
 }
 
 template <class Codec>
@@ -274,6 +306,9 @@ void code(Codec& codec, Maybe<SubmitOptions> auto& value) {
     codec.since(3, [&] {
         codec.number_to(value.priority, kPriorityLast);
         codec.text(value.concurrency_key);
+        code_optional_time(codec, value.not_before);
+        codec.optional(value.retry_max_attempts, [&codec](auto& max) { codec.number(max); });
+        code_optional_duration(codec, value.retry_backoff);
     });
 }
 
@@ -298,6 +333,7 @@ void code(Codec& codec, Maybe<Invocation> auto& value) {
     code(codec, value.stop);
     codec.optional(value.result, [&codec](auto& content) { code(codec, content); });
     codec.optional(value.failure, [&codec](auto& failure) { code(codec, failure); });
+    codec.since(3, [&] { code_optional_time(codec, value.due_at); });
 }
 
 template <class Codec>
@@ -319,6 +355,7 @@ void code(Codec& codec, Maybe<AttemptEnd> auto& value) {
     code_optional_int(codec, value.signal);
     code(codec, value.usage);
     code_trace(codec, value.trace);
+    code_why(codec, value);
 }
 
 }  // namespace longhaul::gateway

@@ -83,6 +83,7 @@ template <class Codec>
 void code(Codec& codec, Maybe<AttemptEndedRecord> auto& value) {
     code(codec, value.change);
     code(codec, value.end);
+    codec.since(3, [&] { code_optional_time(codec, value.due_at); });
 }
 
 template <class Codec>
@@ -100,9 +101,21 @@ void code(Codec& codec, Maybe<PurgedRecord> auto& value) {
     codec.time(value.at);
 }
 
+template <class Codec>
+void code(Codec& codec, Maybe<PatchedRecord> auto& value) {
+    code(codec, value.change);
+    codec.number(value.priority);
+    codec.time(value.deadline);
+    codec.boolean(value.deadline_is_explicit);
+    code_optional_time(codec, value.not_before);
+    code_optional_time(codec, value.due_at);
+    codec.time(value.queue_ttl_at);
+    code_pairs(codec, value.labels);
+}
+
 // A record's kind is its place in the variant, counted from 1.
 constexpr auto kKindCount = std::variant_size_v<Record>;
-static_assert(kKindCount == static_cast<std::size_t>(RecordKind::purged));
+static_assert(kKindCount == static_cast<std::size_t>(RecordKind::patched));
 
 template <RecordKind kKind>
 using RecordOf = std::variant_alternative_t<static_cast<std::size_t>(kKind) - 1, Record>;
@@ -112,6 +125,7 @@ static_assert(std::same_as<RecordOf<RecordKind::accepted>, AcceptedRecord>);
 static_assert(std::same_as<RecordOf<RecordKind::stop_intent>, StopIntentRecord>);
 static_assert(std::same_as<RecordOf<RecordKind::terminal>, TerminalRecord>);
 static_assert(std::same_as<RecordOf<RecordKind::purged>, PurgedRecord>);
+static_assert(std::same_as<RecordOf<RecordKind::patched>, PatchedRecord>);
 
 template <std::size_t kIndex = 0>
 Record read_record(std::size_t index, FieldReader& codec) {

@@ -74,6 +74,7 @@ std::string detail_of(const Record& record) {
     if (const auto* ended = std::get_if<AttemptEndedRecord>(&record))
         return "attempt " + std::to_string(ended->end.attempt) + " " +
                std::string(to_string(ended->end.outcome));
+    if (std::holds_alternative<PatchedRecord>(record)) return "patched";
     if (const auto* terminal = std::get_if<TerminalRecord>(&record)) {
         if (terminal->failure) return failure_detail(*terminal->failure);
         if (terminal->stop && terminal->stop->cause != StopCause::none)

@@ -13,13 +13,14 @@ struct ApiOptions {
     bool trust_tenant_header = false;              // else every caller is the tenant "default"
     Duration wait_max = std::chrono::minutes(5);   // of ?wait and Prefer: wait
     Duration timeout_max = std::chrono::hours(3);  // of a function's execution; up to 7 d
-    Duration stream_heartbeat = std::chrono::seconds(15);  // on silent event streams
-    std::uint32_t list_max = 500;                          // entries of one page
-    std::uint32_t batch_max = 100;                         // ids of one batchGet
-    std::uint32_t bulk_max = 10'000;                       // invocations of one call about many
-    std::uint32_t submits_max = 1000;                      // of one batch of submits
-    std::uint64_t submits_bytes_max = 8u << 20;            // bytes of one batch of submits
-    std::uint64_t document_max = 256 * 1024;               // bytes of a JSON request
+    Duration not_before_max = std::chrono::hours(24 * 30);  // how far ahead work is accepted
+    Duration stream_heartbeat = std::chrono::seconds(15);   // on silent event streams
+    std::uint32_t list_max = 500;                           // entries of one page
+    std::uint32_t batch_max = 100;                          // ids of one batchGet
+    std::uint32_t bulk_max = 10'000;                        // invocations of one call about many
+    std::uint32_t submits_max = 1000;                       // of one batch of submits
+    std::uint64_t submits_bytes_max = 8u << 20;             // bytes of one batch of submits
+    std::uint64_t document_max = 256 * 1024;                // bytes of a JSON request
     // The caller's own headers that a submit keeps for the function: how many, bytes together.
     std::uint32_t headers_max = 32;
     std::uint64_t headers_bytes_max = 4 * 1024;

@@ -122,6 +122,8 @@ Json attempt_document(const Attempt& attempt) {
         .set("http_status", or_null(attempt.http_status))
         .set("exit_code", or_null(attempt.exit_code))
         .set("signal", or_null(attempt.signal))
+        .set("reason", attempt.reason ? Json(to_string(*attempt.reason)) : Json())
+        .set("message", text_or_null(attempt.message))
         .set("usage", usage_document(attempt.usage))
         .set("trace", trace_document(attempt.trace));
 }
@@ -150,6 +152,8 @@ Json invocation_document(const Snapshot& snapshot) {
         .set("started_at", time_or_null(invocation.started_at))
         .set("ended_at", time_or_null(invocation.ended_at))
         .set("deadline", format_rfc3339(invocation.deadline))
+        .set("not_before", time_or_null(invocation.options.not_before))
+        .set("due_at", waits_for_time(invocation.state) ? time_or_null(invocation.due_at) : Json())
         .set("timeout", format_duration(invocation.timeout()))
         .set("labels", labels_document(invocation));
     set_waiting(document, snapshot);
@@ -183,11 +187,14 @@ Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler, Time
     for (std::size_t priority = 0; priority < queue.by_priority.size(); ++priority)
         if (queue.by_priority[priority] > 0)
             by_priority.set(std::to_string(priority), queue.by_priority[priority]);
-    const Duration age = oldest ? std::max(Duration::zero(), now - oldest->created_at) : Duration{};
+    const Duration age =
+        oldest ? std::max(Duration::zero(), now - oldest->in_line_since()) : Duration{};
     return Json::object()
         .set("function", queue.name.text)
         .set("queued", queue.queued)
-        .set("queued_bytes", queue.queued_bytes)
+        .set("scheduled", queue.scheduled)
+        .set("retrying", queue.retrying)
+        .set("queued_bytes", queue.waiting_bytes())
         .set("by_priority", std::move(by_priority))
         .set("running", std::uint64_t{queue.running})
         .set("max_running", std::uint64_t{function.max_running})
@@ -195,7 +202,7 @@ Json queue_document(const FunctionQueue& queue, const Scheduler& scheduler, Time
         .set("max_queued", std::uint64_t{function.max_queued})
         .set("max_queued_bytes", function.max_queued_bytes)
         .set("paused", queue.paused)
-        .set("oldest_queued_at", oldest ? Json(format_rfc3339(oldest->created_at)) : Json())
+        .set("oldest_queued_at", oldest ? Json(format_rfc3339(oldest->in_line_since())) : Json())
         .set("oldest_age",
              oldest ? Json(format_duration(std::chrono::floor<std::chrono::milliseconds>(age)))
                     : Json())

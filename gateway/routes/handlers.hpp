@@ -55,6 +55,9 @@ Answer put_limits(const Api& api, net::Request& request);
 // debug.cpp
 Answer debug_invocation(const Api& api, net::Request& request);
 
+// patch.cpp
+Answer patch_invocation(const Api& api, net::Request& request);
+
 // functions.cpp
 Answer list_functions(const Api& api, net::Request& request);
 Answer get_function(const Api& api, net::Request& request);
@@ -73,8 +76,5 @@ Answer take_status(const Api& api, net::Request& request);
 
 // instances.cpp
 Answer list_instances(const Api& api, net::Request& request);
-
-// later.cpp
-Answer not_available(const Api& api, net::Request& request);
 
 }  // namespace longhaul::gateway::routes

@@ -100,6 +100,7 @@ wire::Json limits_document(const Api& api, const Page& page) {
         .set("queued_bytes_max", api.gateway.limits().scheduler.queued_bytes_max)
         .set("running", std::uint64_t{scheduler.running_count()})
         .set("queued", std::uint64_t{scheduler.waiting_count()})
+        .set("scheduled_or_retrying", std::uint64_t{scheduler.timed_count()})
         .set("queued_bytes", scheduler.waiting_bytes())
         .set("by_tenant", std::move(by_tenant))
         .set("by_function", std::move(by_function))

@@ -1,6 +1,7 @@
 #include "gateway/routes/submit_options.hpp"
 
 #include "gateway/routes/utf8.hpp"
+#include "gateway/routes/wishes.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -10,9 +11,7 @@ namespace {
 
 constexpr Duration kQueueTtlMax = std::chrono::hours(24 * 7);
 constexpr std::size_t kKeyBytesMax = 255;
-constexpr std::size_t kLabelsMax = 16;
-constexpr std::size_t kLabelNameMax = 63;
-constexpr std::size_t kLabelValueMax = 255;
+constexpr Duration kBackoffMax = std::chrono::hours(24);
 
 // Not kept for the function, beside Invocation-* and Longhaul-*: what speaks of the message, the
 // connection or the caller's HTTP client, what we have read, and what proves who the caller is.
@@ -43,11 +42,22 @@ constexpr std::string_view kNotKept[] = {
     "user-agent",
 };
 
-constexpr std::string_view kLater[] = {"Invocation-Not-Before", "Invocation-Retry",
-                                       "Invocation-Callback-URL"};
-constexpr std::string_view kKnown[] = {"Invocation-Timeout",  "Invocation-Queue-TTL",
-                                       "Invocation-Deadline", "Invocation-Label",
-                                       "Invocation-Tenant",   "Invocation-Concurrency-Key"};
+constexpr std::string_view kLater[] = {"Invocation-Callback-URL"};
+constexpr std::string_view kKnown[] = {
+    "Invocation-Timeout",    "Invocation-Queue-TTL", "Invocation-Deadline",
+    "Invocation-Not-Before", "Invocation-Retry",     "Invocation-Concurrency-Key",
+    "Invocation-Label",      "Invocation-Tenant",
+};
+// In the order in which the fingerprint has them.
+constexpr std::string_view kOfFingerprint[] = {
+    "Invocation-Timeout",
+    "Invocation-Queue-TTL",
+    "Invocation-Deadline",
+    "Invocation-Concurrency-Key",
+    "Priority",
+    "Invocation-Not-Before",
+    "Invocation-Retry",
+};
 
 Error invalid(std::string_view header, const std::string& why) {
     return make_error(Errc::invalid_argument, std::string(header) + ": " + why, "invalid-header");
@@ -68,14 +78,6 @@ std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
     while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
     return text;
-}
-
-bool is_label_name(std::string_view name) {
-    const auto is_inner = [](unsigned char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
-    };
-    return !name.empty() && name.size() <= kLabelNameMax && std::ranges::all_of(name, is_inner) &&
-           std::isalnum(static_cast<unsigned char>(name.front()));
 }
 
 // Every Invocation-* header is known, or is refused by its name: never ignored.
@@ -109,20 +111,65 @@ Result<std::optional<Duration>> duration_header(const net::Request& request,
     return std::optional<Duration>{*duration};
 }
 
-Result<std::optional<TimePoint>> deadline_header(const net::Request& request, TimePoint now) {
-    constexpr std::string_view kHeader = "Invocation-Deadline";
-    const auto text = request.header(kHeader);
-    if (!text) return std::optional<TimePoint>{};
-    if (request.headers_named(kHeader).size() > 1) return invalid(kHeader, "given more than once");
-    if (const auto point = parse_rfc3339(*text)) {
-        if (*point <= now) return invalid(kHeader, "is in the past");
-        return std::optional<TimePoint>{*point};
+// The one value of the header, or nothing.
+Result<std::optional<std::string_view>> single_header(const net::Request& request,
+                                                      std::string_view header) {
+    const auto values = request.headers_named(header);
+    if (values.size() > 1) return invalid(header, "given more than once");
+    if (values.empty()) return std::optional<std::string_view>{};
+    return std::optional<std::string_view>{trimmed(values.front())};
+}
+
+Result<std::optional<TimePoint>> time_header(const net::Request& request, std::string_view header,
+                                             TimePoint now, Duration max) {
+    const auto text = single_header(request, header);
+    if (!text) return text.error();
+    if (!*text) return std::optional<TimePoint>{};
+    const auto point = parse_moment(**text, now, max);
+    if (!point) return invalid(header, point.error().message);
+    return std::optional<TimePoint>{*point};
+}
+
+Result<void> read_retry_member(std::string_view name, std::string_view value,
+                               SubmitOptions& options) {
+    constexpr std::string_view kHeader = "Invocation-Retry";
+    if (name == "max_attempts") {
+        std::uint32_t count = 0;
+        const auto read = std::from_chars(value.data(), value.data() + value.size(), count);
+        if (read.ec != std::errc{} || read.ptr != value.data() + value.size() || count < 1 ||
+            count > kAttemptsMax)
+            return invalid(kHeader, "max_attempts must be 1 … " + std::to_string(kAttemptsMax));
+        options.retry_max_attempts = count;
+        return {};
     }
-    const auto duration = parse_duration(*text);
-    if (!duration)
-        return invalid(kHeader, "is neither an RFC 3339 time nor a duration such as 90s or 3h");
-    if (*duration <= Duration::zero()) return invalid(kHeader, "must be more than 0");
-    return std::optional<TimePoint>{now + *duration};
+    if (name != "backoff")
+        return invalid(kHeader,
+                       "\"" + std::string(name) + "\" is neither max_attempts nor backoff");
+    const auto backoff = parse_duration(value);
+    if (!backoff) return invalid(kHeader, "backoff: " + backoff.error().message);
+    if (*backoff < Duration::zero() || *backoff > kBackoffMax)
+        return invalid(kHeader, "backoff must be 0 … " + format_duration(kBackoffMax));
+    options.retry_backoff = *backoff;
+    return {};
+}
+
+// "max_attempts=3, backoff=2s", or the number of attempts alone.
+Result<void> read_retry(const net::Request& request, SubmitOptions& options) {
+    const auto text = single_header(request, "Invocation-Retry");
+    if (!text) return text.error();
+    std::string_view rest = text->value_or(std::string_view{});
+    while (!rest.empty()) {
+        const std::size_t comma = rest.find(',');
+        const std::string_view member = trimmed(rest.substr(0, comma));
+        rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+        const std::size_t equals = member.find('=');
+        const bool is_number = equals == std::string_view::npos;
+        const std::string_view name =
+            is_number ? std::string_view("max_attempts") : trimmed(member.substr(0, equals));
+        const std::string_view value = is_number ? member : trimmed(member.substr(equals + 1));
+        if (auto done = read_retry_member(name, value, options); !done) return done.error();
+    }
+    return {};
 }
 
 // "" = not given.
@@ -175,11 +222,8 @@ Result<std::vector<std::pair<std::string, std::string>>> label_headers(
             return invalid(kHeader, "is not of the form name=value");
         std::string name{trimmed(text.substr(0, equals))};
         std::string value{trimmed(text.substr(equals + 1))};
-        if (!is_label_name(name))
-            return invalid(kHeader, "the name \"" + name + "\" is not [a-z0-9][a-z0-9_.-]{0,62}");
-        if (value.size() > kLabelValueMax)
-            return invalid(kHeader, "the value of " + name + " is longer than " +
-                                        std::to_string(kLabelValueMax) + " bytes");
+        if (auto right = check_label(name, value); !right)
+            return invalid(kHeader, right.error().message);
         for (const auto& [known, other] : labels)
             if (known == name) return invalid(kHeader, "the label " + name + " is given twice");
         labels.emplace_back(std::move(name), std::move(value));
@@ -260,23 +304,7 @@ void read_preferences(const net::Request& request, Duration wait_max, SubmitHead
 }  // namespace
 
 Result<std::string> idempotency_key_of(const net::Request& request) {
-    constexpr std::string_view kHeader = "Idempotency-Key";
-    const auto values = request.headers_named(kHeader);
-    if (values.empty()) return std::string();
-    if (values.size() > 1) return invalid(kHeader, "given more than once");
-    std::string_view key = trimmed(values.front());
-    // A structured-field string is quoted; bare is accepted as well.
-    if (key.size() >= 2 && key.front() == '"' && key.back() == '"')
-        key = key.substr(1, key.size() - 2);
-    if (key.find('"') != std::string_view::npos)
-        return invalid(kHeader, "holds a quote that is not closed");
-    if (key.empty()) return invalid(kHeader, "is empty");
-    if (key.size() > kKeyBytesMax)
-        return invalid(kHeader, "is longer than " + std::to_string(kKeyBytesMax) + " bytes");
-    for (const unsigned char character : key)
-        if (character < 0x20 || character > 0x7e)
-            return invalid(kHeader, "holds a character that is not printable ASCII");
-    return std::string(key);
+    return key_header(request, "Idempotency-Key");
 }
 
 Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoint now,
@@ -287,8 +315,14 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     if (!timeout) return timeout.error();
     auto queue_ttl = duration_header(request, "Invocation-Queue-TTL", kQueueTtlMax);
     if (!queue_ttl) return queue_ttl.error();
-    auto deadline = deadline_header(request, now);
+    auto deadline = time_header(request, "Invocation-Deadline", now, kDeadlineMax);
     if (!deadline) return deadline.error();
+    if (*deadline && **deadline <= now) return invalid("Invocation-Deadline", "is in the past");
+    auto not_before = time_header(request, "Invocation-Not-Before", now, limits.not_before_max);
+    if (!not_before) return not_before.error();
+    if (*deadline && *not_before && **deadline <= **not_before)
+        return invalid("Invocation-Deadline", "is not after Invocation-Not-Before");
+    if (auto retry = read_retry(request, parsed.options); !retry) return retry.error();
     auto key = key_header(request, "Idempotency-Key");
     if (!key) return key.error();
     auto concurrency_key = key_header(request, "Invocation-Concurrency-Key");
@@ -303,6 +337,7 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     parsed.options.timeout = *timeout;
     parsed.options.queue_ttl = *queue_ttl;
     parsed.options.deadline = *deadline;
+    parsed.options.not_before = *not_before;
     parsed.options.idempotency_key = std::move(*key);
     parsed.options.concurrency_key = std::move(*concurrency_key);
     parsed.options.priority = *priority;
@@ -311,9 +346,7 @@ Result<SubmitHeaders> parse_submit_headers(const net::Request& request, TimePoin
     if (const auto traceparent = request.header("traceparent"))
         parsed.options.traceparent = std::string(traceparent->substr(0, 128));
     read_preferences(request, limits.wait_max, parsed);
-    for (const std::string_view name :
-         {"Invocation-Timeout", "Invocation-Queue-TTL", "Invocation-Deadline",
-          "Invocation-Concurrency-Key", "Priority"})
+    for (const std::string_view name : kOfFingerprint)
         if (const auto text = request.header(name))
             parsed.options_text += std::string(name) + ":" + std::string(*text) + "\n";
     for (const auto& [name, value] : parsed.options.labels)

@@ -51,10 +51,8 @@ net::Route route(const Api& api, const Entry& entry) {
     net::Route made;
     made.method = entry.method;
     made.pattern = entry.pattern;
-    const bool refused_anyway = entry.handler == &routes::not_available;
     made.handler = [&api, handler = entry.handler,
-                    known =
-                        refused_anyway ? kReadByHandler : entry.parameters](net::Request& request) {
+                    known = entry.parameters](net::Request& request) {
         auto unknown = unknown_in(request, known);
         return unknown ? refuse_parameter(std::move(*unknown)) : handler(api, request);
     };
@@ -98,7 +96,7 @@ std::vector<net::Route> public_routes(const Api& api) {
         {"POST", "/v1/invocations/{id}/cancel", cancel_invocation, json, kPlain},
         {"POST", "/v1/invocations/{id}/kill", kill_invocation, json, kPlain},
         {"POST", "/v1/invocations/{id}/retry", retry_invocation, json, kPlain},
-        {"PATCH", "/v1/invocations/{id}", not_available, json, kPlain},
+        {"PATCH", "/v1/invocations/{id}", patch_invocation, json, kPlain},
         {"DELETE", "/v1/invocations/{id}", delete_invocation, json, kPlain},
         {"POST", "/v1/invocations:cancel", bulk_cancel, json, kBulk, kReadByHandler},
         {"POST", "/v1/invocations:kill", bulk_kill, json, kBulk, kReadByHandler},

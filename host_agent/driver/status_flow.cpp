@@ -37,7 +37,8 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
     if (core.instance(from) == nullptr)
         co_return make_error(Errc::gone, "no instance " + from.text + " on this host");
     core.found(from);
-    keeper_.heard(from, AgentReport{status.ready, status.state, status.data_address});
+    keeper_.heard(
+        from, AgentReport{status.ready, status.state, status.data_address, status.retry_on_lost});
     const bool worn = status.state == "broken";
 
     wire::InstanceStatusAnswer answer;

@@ -49,8 +49,9 @@ Result<void> Keeper::open(OnDead on_dead) {
     const std::uint32_t wanted = ledger_.core().limits().instances_max;
     if (const std::uint32_t ids = spawner_.uid_count(); ids != 0 && ids < wanted) {
         ledger_.core().bound_instances(ids);
-        logger_.warning("fewer_user_ids_than_instances",
-                        {{"uid_count", std::uint64_t{ids}}, {"instances_max", std::uint64_t{wanted}}});
+        logger_.warning(
+            "fewer_user_ids_than_instances",
+            {{"uid_count", std::uint64_t{ids}}, {"instances_max", std::uint64_t{wanted}}});
     }
     // A folder without a journalled instance: its process, if one was started, finds nobody who
     // knows it and ends by itself.

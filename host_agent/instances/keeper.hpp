@@ -37,6 +37,7 @@ struct AgentReport {
     bool ready = false;
     std::string state;
     std::string data_address;
+    bool retry_on_lost = false;
 };
 
 class Keeper {

@@ -36,7 +36,10 @@ Reporter::Reporter(asio::any_io_executor executor, port::Clock& clock, Logger lo
       drain_(std::move(drain)),
       tasks_(executor, logger_) {}
 
-void Reporter::start() { tasks_.start("report", run()); }
+void Reporter::start() {
+    reached_at_ = clock_.now();
+    tasks_.start("report", run());
+}
 
 asio::awaitable<void> Reporter::stop() {
     tasks_.cancel();
@@ -72,6 +75,7 @@ asio::awaitable<void> Reporter::run() {
             continue;
         }
         backoff = kBackoffFirst;
+        reached_at_ = clock_.now();
         if (!std::exchange(connected_, true))
             logger_.info("reports_flow", {{"to", status_service_}});
         if (!batch.report.entries.empty()) {

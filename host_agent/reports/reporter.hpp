@@ -49,6 +49,8 @@ public:
     [[nodiscard]] const ReportCounters& counters() const { return counters_; }
     // Whether the last report was answered.
     [[nodiscard]] bool connected() const { return connected_; }
+    // When a report was last answered; before the first, when they began.
+    [[nodiscard]] TimePoint reached_at() const { return reached_at_; }
 
 private:
     struct Batch {
@@ -78,11 +80,12 @@ private:
     std::uint64_t sent_seq_ = 0;  // everything up to it was accepted
     bool was_accepted_ = false;   // under the present epoch, once
     bool connected_ = false;
+    TimePoint reached_at_{};
     // The announcement looks at every instance: not for each batch of a busy host.
     wire::HostAnnouncement announced_{};
     TimePoint announced_at_{};
     TimePoint quick_until_{};  // announcements are more frequent until then
-    bool is_stale_ = true;  // something may have changed since announced_at_
+    bool is_stale_ = true;     // something may have changed since announced_at_
     TimePoint digest_at_{};
     net::TaskGroup tasks_;
     ReportCounters counters_;

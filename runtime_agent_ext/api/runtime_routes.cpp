@@ -121,6 +121,7 @@ net::Response invocation_response(const HandlerRunner::Next& next, const Handler
     add("Longhaul-Labels", input.labels_json);
     response.with("Longhaul-Attempt", std::to_string(input.order.key.attempt));
     response.with("Longhaul-Progress-Path", next.progress_path);
+    response.with("Longhaul-Heartbeat-Path", next.heartbeat_path);
     return response;
 }
 

@@ -1,5 +1,7 @@
 #include "runtime_agent_ext/core/instance.hpp"
 
+#include "runtime_agent_ext/core/pulse.hpp"
+
 #include "longhaul/base/assert.hpp"
 
 #include <algorithm>
@@ -140,6 +142,8 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
     run.timeout_at = now + order.timeout;
     run.timeout_grace = order.timeout_grace;
     if (order.deadline) run.deadline_at = now + *order.deadline;
+    run.heartbeat_timeout = order.heartbeat_timeout;
+    run.heard_at = now;
     runs_.push_back(std::move(run));
     state_ = InstanceState::busy;
     out.push_back(Action::start_function);
@@ -194,6 +198,10 @@ void Instance::progress(TimePoint now, double percent, std::string message, Acti
     out.push_back(run->progress ? Action::report_soon : Action::report_now);
     run->progress = Progress{std::clamp(percent, 0.0, 100.0), std::move(message), now};
     ++run->version;
+}
+
+void Instance::heartbeat(TimePoint now, Actions& out) {
+    if (Run* run = live_mutable()) hear(now, *run, out);
 }
 
 void Instance::tree_empty(TimePoint now, Actions& out) {
@@ -284,6 +292,7 @@ void Instance::tick(TimePoint now, Actions& out) {
     }
     Run* run = live_mutable();
     if (run == nullptr) return;
+    watch_pulse(now, *run, out);
     if (run->rank != RunRank::stopping) {
         const bool past_deadline = run->deadline_at && *run->deadline_at <= now;
         if (past_deadline)
@@ -307,6 +316,7 @@ std::optional<TimePoint> Instance::next_deadline() const {
         if (!next || when < *next) next = when;
     };
     if (const Run* run = live()) {
+        if (const auto silent = silent_at(*run)) consider(*silent);
         if (run->rank == RunRank::stopping) {
             if (!run->kill_ordered) consider(run->kill_at);
             if (!run->kill_ordered && run->again_at) consider(*run->again_at);

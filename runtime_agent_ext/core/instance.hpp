@@ -72,6 +72,8 @@ public:
     void first_byte(TimePoint now);
     void function_ended(TimePoint now, FunctionEnd end, Actions& out);
     void progress(TimePoint now, double percent, std::string message, Actions& out);
+    // The function gave a sign of life.
+    void heartbeat(TimePoint now, Actions& out);
     // While a run stops: nothing is left of the tree.
     void tree_empty(TimePoint now, Actions& out);
     // What SIGKILL came to: `found` processes were still there; `proven`: now none is.

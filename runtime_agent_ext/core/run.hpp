@@ -49,6 +49,7 @@ struct RunOrder {
     Duration timeout{};
     Duration timeout_grace = std::chrono::seconds(10);
     std::optional<Duration> deadline{};  // left
+    Duration heartbeat_timeout{};        // 0: it may be silent
 };
 
 // `host`: for the sake of the host, which nobody else asked for. It has no StopCause: unless
@@ -64,7 +65,8 @@ struct FunctionEnd {
     std::string error_type{};
     std::optional<int> exit_code{};
     std::optional<int> signal{};
-    std::optional<int> http_status{};  // mode http: what the function's server answered with
+    std::optional<int> http_status{};       // mode http: what the function's server answered with
+    std::optional<Duration> retry_after{};  // mode http: not to be tried again before
     bool oom = false;
     // Where it is a success, and in mode http where there is any; `file` is a name in the store.
     std::optional<Content> result{};
@@ -92,11 +94,14 @@ struct Run {
     bool sigkill_sent = false;
     bool tree_gone = false;
     std::optional<Progress> progress{};
-    bool kept = false;  // its end is durable at the host agent
+    TimePoint heard_at{};  // when its function last told progress or a heartbeat, or began
+    bool silent = false;   // for longer than heartbeat_timeout
+    bool kept = false;     // its end is durable at the host agent
 
     // Clocks.
     TimePoint timeout_at{};
     Duration timeout_grace{};
+    Duration heartbeat_timeout{};
     std::optional<TimePoint> deadline_at{};
     TimePoint kill_at{};                  // where rank is stopping
     std::optional<TimePoint> again_at{};  // half of the grace: SIGTERM to those that missed it

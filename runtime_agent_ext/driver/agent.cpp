@@ -129,6 +129,8 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
     if (!begun) co_return begun.error();
     if (*begun) {
         load_begun_ = clock_.now();
+        retry_on_lost_ = has(request.function.retry.on, FailureReason::lost);
+        heartbeat_timeout_ = request.function.heartbeat_timeout;
         // The import is part of the story of the run that it is done for.
         if (instance_.assignment()) log_.select(wire_key(instance_.assignment()->key));
         apply(actions);
@@ -159,6 +161,7 @@ wire::InstanceStatus Agent::status() const {
     status.data_address = data_address_;
     if (const Assignment* open = instance_.offered())
         status.offer = wire::InstanceOffer{open->run_token, {open->shard, open->owner_term}};
+    status.retry_on_lost = retry_on_lost_;
     const TimePoint now = clock_.now();
     for (const Run& run : instance_.runs())
         if (!run.kept) status.entries.push_back(entry_of(run, identity_, now));
@@ -196,6 +199,7 @@ bool Agent::run_token_allows(std::string_view token) const {
 
 Result<Agent::Started> Agent::start(std::unique_ptr<RunInput> input) {
     const RunKey key = input->order.key;
+    input->order.heartbeat_timeout = heartbeat_timeout_;
     Actions actions;
     auto started = instance_.start(clock_.now(), input->order, actions);
     if (!started) return started.error();
@@ -217,10 +221,14 @@ Result<void> Agent::progress(std::string_view function_token, double percent, st
     return {};
 }
 
-Result<void> Agent::heartbeat(std::string_view function_token) const {
-    if (instance_.live() != nullptr && crypto::equal_constant_time(function_token, function_token_))
-        return {};
-    return make_error(Errc::not_found, "no run with this token is on");
+Result<void> Agent::heartbeat(std::string_view function_token) {
+    if (instance_.live() == nullptr ||
+        !crypto::equal_constant_time(function_token, function_token_))
+        return make_error(Errc::not_found, "no run with this token is on");
+    Actions actions;
+    instance_.heartbeat(clock_.now(), actions);
+    apply(actions);
+    return {};
 }
 
 void Agent::load_ended(Result<void> result) {

@@ -60,7 +60,7 @@ public:
     // The function's.
     [[nodiscard]] Result<void> progress(std::string_view function_token, double percent,
                                         std::string message);
-    [[nodiscard]] Result<void> heartbeat(std::string_view function_token) const;
+    [[nodiscard]] Result<void> heartbeat(std::string_view function_token);
     [[nodiscard]] HandlerRunner* handler() { return handler_; }
 
 private:
@@ -110,6 +110,8 @@ private:
     HandlerRunner* handler_ = nullptr;  // runner_, where it is one
     std::unique_ptr<RunInput> input_;   // of the newest run
     std::string function_token_;
+    bool retry_on_lost_ = false;  // of the function
+    Duration heartbeat_timeout_{};
     TimePoint load_begun_{};
     std::string load_tail_;  // the last that the load said on stderr
     double load_ms_ = 0;

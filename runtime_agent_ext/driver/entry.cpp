@@ -42,6 +42,7 @@ wire::StatusEntry entry_of(const Run& run, const EntryIdentity& identity, TimePo
     entry.progress = run.progress;
     if (run.first_byte_at)
         entry.trace.emplace_back("first_byte", milliseconds(*run.first_byte_at - run.started_at));
+    entry.silent = run.silent && run.is_live();
     if (run.is_live()) return entry;
     entry.outcome = run.outcome;
     entry.reason = run.end.reason;
@@ -50,6 +51,7 @@ wire::StatusEntry entry_of(const Run& run, const EntryIdentity& identity, TimePo
     entry.exit_code = run.end.exit_code;
     entry.signal = run.end.signal;
     entry.http_status = run.end.http_status;
+    if (run.end.retry_after) entry.retry_after_ms = to_ms(*run.end.retry_after);
     entry.oom = run.end.oom;
     entry.usage = run.end.usage;
     if (run.end.result) entry.result = reference_of(*run.end.result);

@@ -122,6 +122,7 @@ FunctionProcess::Plan ExecRunner::plan_for(const RunInput& input, TimePoint ends
         {"LONGHAUL_TENANT", loaded_->tenant.text},
         {"LONGHAUL_DEADLINE_MS", std::to_string(to_unix_ms(deadline))},
         {"LONGHAUL_PROGRESS_URL", progress_url_ + progress_path(function_token_)},
+        {"LONGHAUL_HEARTBEAT_URL", progress_url_ + heartbeat_path(function_token_)},
     };
     if (function.result_is_file) ours.emplace_back("LONGHAUL_RESULT", result_file());
     if (!input.content_type.empty()) ours.emplace_back("LONGHAUL_CONTENT_TYPE", input.content_type);

@@ -116,6 +116,7 @@ boost::asio::awaitable<Result<HandlerRunner::Next>> HandlerRunner::next_invocati
     next.input = input_;
     next.deadline_unix_ms = to_unix_ms(clock.wall_now() + (ends_at_ - clock.now()));
     next.progress_path = progress_path(function_token_);
+    next.heartbeat_path = heartbeat_path(function_token_);
     events_.function_started();
     co_return next;
 }

@@ -43,6 +43,7 @@ public:
         const RunInput* input = nullptr;  // until the run has ended
         std::int64_t deadline_unix_ms = 0;
         std::string progress_path;
+        std::string heartbeat_path;
     };
     boost::asio::awaitable<Result<Next>> next_invocation();
     void load_done(double import_ms);

@@ -1,6 +1,7 @@
 #include "runtime_agent_ext/driver/http_runner.hpp"
 
 #include "longhaul/port/clock.hpp"
+#include "runtime_agent_ext/driver/retry_after.hpp"
 #include "runtime_agent_ext/driver/server_port.hpp"
 
 #include <signal.h>
@@ -24,6 +25,10 @@ constexpr Duration kEndLimit = std::chrono::seconds(1);
 constexpr Duration kEndPause = std::chrono::milliseconds(2);
 // Above any grace: what stops a run is the instance, and its server's end ends the call.
 constexpr Duration kCallSlack = std::chrono::hours(2);
+
+// What a server may say Retry-After with.
+constexpr int kTooManyRequests = 429;
+constexpr int kUnavailable = 503;
 
 std::string address_of(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
 
@@ -181,6 +186,7 @@ Result<port::PeerRequest> HttpRunner::request_of(const RunInput& input, TimePoin
     add("Longhaul-Tenant", loaded_->tenant.text);
     add("Longhaul-Deadline-Ms", std::to_string(to_unix_ms(deadline)));
     add("Longhaul-Progress-Url", progress_url_ + progress_path(function_token_));
+    add("Longhaul-Heartbeat-Url", progress_url_ + heartbeat_path(function_token_));
     add("Longhaul-Labels", input.labels_json);
     add("traceparent", input.traceparent);
     add_headers(input.headers_json, request.headers);
@@ -212,6 +218,9 @@ asio::awaitable<void> HttpRunner::post(std::uint64_t run, port::PeerRequest requ
     }
     FunctionEnd end;
     end.http_status = response->status;
+    if (response->status == kTooManyRequests || response->status == kUnavailable)
+        end.retry_after =
+            retry_after(response->header("Retry-After"), surroundings_.clock.wall_now());
     end.success = content && is_success(response->status);
     if (content) {
         end.result = std::move(*content);

@@ -56,9 +56,12 @@ public:
     [[nodiscard]] virtual std::string awaited() const { return {}; }
 };
 
-// The function's own way to /progress, as a URL path: unguessable, good for one run.
+// The function's own ways to us, as URL paths: unguessable, good for one run.
 [[nodiscard]] inline std::string progress_path(std::string_view function_token) {
     return "/v1/runs/" + std::string(function_token) + "/progress";
+}
+[[nodiscard]] inline std::string heartbeat_path(std::string_view function_token) {
+    return "/v1/runs/" + std::string(function_token) + "/heartbeat";
 }
 
 }  // namespace longhaul::runtime_agent_ext

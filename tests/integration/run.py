@@ -26,7 +26,7 @@ import cluster_form  # noqa: E402
 import harness  # noqa: E402
 
 SCENARIOS = ('border', 'cli', 'control', 'examples', 'fairness', 'framing', 'functions', 'limits',
-             'logs', 'operations', 'read', 'recovery', 'submit')
+             'logs', 'operations', 'policies', 'read', 'recovery', 'submit')
 FORMS = {'dev': harness.Dev, 'cluster': cluster_form.ClusterForm}
 LIMIT_SECONDS = 60
 SLOWER = 3 if 'asan' in os.environ.get('LONGHAUL_BIN', '') else 1

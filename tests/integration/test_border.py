@@ -6,16 +6,15 @@ from harness import equal, problem
 def test_headers(dev):
     dev.put_function('echo', command=['cat'])
     before = dev.count()
-    for name, value in (('Invocation-Not-Before', '1h'), ('Invocation-Retry', '3'),
-                        ('Invocation-Callback-URL', 'http://127.0.0.1:1/')):
-        answer = dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value})
-        problem(answer, 501, 'not-available', name)
+    name, value = 'Invocation-Callback-URL', 'http://127.0.0.1:1/'
+    answer = dev.request('POST', '/v1/functions/echo/invocations', b'', {name: value})
+    problem(answer, 501, 'not-available', name)
     equal(dev.count(), before, 'invocations')
 
 
 def test_function_fields(dev):
     basis = {'mode': 'exec', 'command': ['true']}
-    for member, value in (('retry', {'max_attempts': 2}), ('concurrency', 2),
+    for member, value in (('concurrency', 2),
                           ('sidecar', {'command': ['mesh']}), ('reserved', 1),
                           ('callbacks', ['http://127.0.0.1:1/'])):
         answer = dev.request('PUT', '/v1/functions/later', {**basis, member: value})
@@ -26,13 +25,6 @@ def test_function_fields(dev):
 def test_their_defaults_are_accepted(dev):
     dev.put_function('plain', command=['true'], retry={'max_attempts': 1}, concurrency=1,
                      sidecar=None, reserved=0, callbacks=[])
-
-
-def test_routes(dev):
-    dev.put_function('echo', command=['cat'])
-    document, _ = dev.run('echo')
-    own = f'/v1/invocations/{document["id"]}'
-    problem(dev.request('PATCH', own, b'{}'), 501, 'not-available')
 
 
 def test_a_query_parameter_that_nobody_reads_is_refused_by_name(dev):

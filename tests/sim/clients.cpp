@@ -1,5 +1,7 @@
 #include "tests/sim/clients.hpp"
 
+#include "tests/sim/policies.hpp"
+
 namespace longhaul::sim {
 namespace {
 
@@ -7,10 +9,11 @@ std::string key_of(std::uint64_t number) { return "k" + std::to_string(number); 
 
 FunctionName function_of(std::uint64_t number) {
     if (number % 17 == 0) return FunctionName{"broken"};
+    if (const char* again = tried_again(number)) return FunctionName{again};
     return FunctionName{number % 3 == 0 ? "g" : "f"};
 }
 
-gateway::SubmitInput input_of(std::uint64_t number, port::ByteSource& body) {
+gateway::SubmitInput input_of(std::uint64_t number, port::ByteSource& body, TimePoint now) {
     gateway::SubmitInput input;
     input.tenant = kTenant;
     input.function = function_of(number);
@@ -19,6 +22,7 @@ gateway::SubmitInput input_of(std::uint64_t number, port::ByteSource& body) {
     if (number % 5 == 0) input.chosen_id = InvocationId{"chosen-" + std::to_string(number)};
     if (number % 7 == 0) input.options.queue_ttl = std::chrono::seconds(15);
     if (number % 11 == 0) input.options.timeout = std::chrono::seconds(3);
+    input.options = with_policies(std::move(input.options), number, now);
     input.body = &body;
     return input;
 }
@@ -50,7 +54,7 @@ void Clients::take(const InvocationId& id, const Result<gateway::Snapshot>& answ
 boost::asio::awaitable<void> Clients::submit(gateway::Gateway& gateway, std::uint64_t number) {
     const std::string text = body_of(number);
     const auto body = test::make_source(text);
-    gateway::SubmitInput input = input_of(number, *body);
+    gateway::SubmitInput input = input_of(number, *body, clock_.now());
     auto answer = co_await gateway.submit(std::move(input));
     if (answer) {
         witness_.accepted(answer->id);
@@ -65,7 +69,7 @@ boost::asio::awaitable<void> Clients::misuse_key(gateway::Gateway& gateway, std:
     const bool known = notebook_.id_of(key_of(number)) != nullptr;
     if (!known) co_return;
     const auto body = test::make_source("another body");
-    gateway::SubmitInput input = input_of(number, *body);
+    gateway::SubmitInput input = input_of(number, *body, clock_.now());
     auto answer = co_await gateway.submit(std::move(input));
     if (answer)
         notebook_.violation("I2", key_of(number) + " was accepted with another body");

@@ -28,6 +28,7 @@ public:
     // One who loses patience.
     boost::asio::awaitable<void> cancel_then_kill(gateway::Gateway& gateway, InvocationId id,
                                                   Duration patience);
+    boost::asio::awaitable<void> patch(gateway::Gateway& gateway, gateway::PatchRequest request);
     boost::asio::awaitable<void> pause(gateway::Gateway& gateway, FunctionName name, bool paused);
     boost::asio::awaitable<void> put_function(gateway::Gateway& gateway, FunctionSpec spec);
     // Everything that anybody was told or that ran; with the bytes of results if `deep`.

@@ -1,5 +1,7 @@
 #include "tests/sim/notebook.hpp"
 
+#include "tests/sim/policies.hpp"
+
 #include <cstdio>
 
 namespace longhaul::sim {
@@ -54,7 +56,7 @@ void Notebook::read(const Invocation& invocation) {
     const bool ended = is_terminal(invocation.state);
     if (told.stop_accepted && !ended && invocation.stop.cause < StopCause::cancel)
         violation("I1", "an accepted cancel was forgotten: " + name);
-    if (ended && invocation.stop.confirmed && lives(invocation.id))
+    if (ended && invocation.stop.confirmed && lives({invocation.id, attempt}))
         violation("I10", "stop confirmed, and it runs: " + name);
     told.revision = invocation.revision;
     told.status_version = invocation.status_version;
@@ -81,9 +83,14 @@ void Notebook::run_began(const std::string& host, const RunKey& run, const std::
     const std::string name = run.first.text + "/" + std::to_string(run.second) + " on " + host;
     trace("run: " + name + " begins");
     saw("runs");
-    if (lives(run.first)) violation("I3", "a second run at the same time: " + name);
-    // Retry is off, so nothing that ran runs again.
-    if (++starts_[run.first] > 1) violation("I3", "the function was run twice: " + name);
+    if (!begun_.insert(run).second) violation("I3", "an attempt was run twice: " + name);
+    const std::uint32_t most = starts_max(body);
+    if (++starts_[run.first] > most) violation("I3", "the function was run too often: " + name);
+    if (lives(run.first)) {
+        // Only where a loss may be tried again, and its host was believed lost and comes back.
+        if (most == 1) violation("I3", "a second run at the same time: " + name);
+        saw("runs beside one that was lost");
+    }
     live_.insert(run);
     std::set<InvocationId>& ids = run_by_body_[body];
     ids.insert(run.first);

@@ -64,6 +64,7 @@ public:
     // How the run ended in fact.
     [[nodiscard]] std::optional<AttemptOutcome> truth(const RunKey& run) const;
     [[nodiscard]] bool lives(const InvocationId& id) const;
+    [[nodiscard]] bool lives(const RunKey& run) const { return live_.contains(run); }
     [[nodiscard]] std::size_t live_runs() const { return live_.size(); }
     [[nodiscard]] const std::map<InvocationId, std::uint32_t>& starts() const { return starts_; }
 
@@ -76,6 +77,7 @@ private:
     std::map<std::string, InvocationId> by_key_;
     std::map<std::string, std::set<InvocationId>> run_by_body_;
     std::map<InvocationId, std::uint32_t> starts_;
+    std::set<RunKey> begun_;
     std::set<RunKey> live_;
     std::map<RunKey, AttemptOutcome> truth_;
 };

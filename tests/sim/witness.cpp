@@ -91,6 +91,9 @@ void Witness::fold_other(const Record& record) {
         const std::string& key = invocation.options.idempotency_key;
         if (!key.empty() && !keys_.emplace(key, invocation.id).second)
             notebook_.violation("I2", "key " + key + " was accepted twice");
+        if (invocation.options.not_before > invocation.created_at &&
+            invocation.state != State::scheduled)
+            wrong("I6", {invocation.id, 0}, "in line before its time");
         if (invocation.current()) check_dispatch(invocation, *invocation.current());
         if (!known_.emplace(invocation.id, Known{invocation, clock_.now()}).second)
             notebook_.violation("I2", invocation.id.text + " was accepted twice");
@@ -111,6 +114,10 @@ void Witness::fold_change(const Record& record) {
         if (intent->stop.cause <= invocation.stop.cause) wrong("I4", key, "a stop's cause falls");
     if (const auto* terminal = std::get_if<TerminalRecord>(&record))
         check_terminal(invocation, *terminal);
+    if (const auto* ended = std::get_if<AttemptEndedRecord>(&record))
+        check_retry(invocation, *ended);
+    if (const auto* requeued = std::get_if<RequeuedRecord>(&record))
+        check_in_line(invocation, *requeued);
     if (!apply(record, invocation)) wrong("I5", key, "a change that does not apply");
     place->second.queued_since = clock_.now();
 }
@@ -142,7 +149,7 @@ void Witness::check_dispatch(const Invocation& before, const Attempt& attempt) {
     check_line(before);
 }
 
-// First come, first served, but for those that were sent back a moment ago.
+// The most urgent first, of these the first come, but for those that were sent back a moment ago.
 void Witness::check_line(const Invocation& granted) {
     const TimePoint now = clock_.now();
     if (life_began_ + kMayBePassed > now) return;
@@ -150,7 +157,10 @@ void Witness::check_line(const Invocation& granted) {
         const Invocation& waiting = other.invocation;
         if (waiting.state != State::queued || id == granted.id) continue;
         if (waiting.function->name != granted.function->name) continue;
-        if (waiting.created_at >= granted.created_at) continue;
+        if (waiting.options.priority > granted.options.priority) continue;
+        if (waiting.options.priority == granted.options.priority &&
+            waiting.in_line_since() >= granted.in_line_since())
+            continue;
         if (other.queued_since + kMayBePassed > now) continue;
         wrong("fair", {granted.id, 0}, "passed " + id.text + ", which waits for longer");
     }
@@ -165,19 +175,21 @@ void Witness::check_terminal(const Invocation& before, const TerminalRecord& rec
     if (record.end->outcome == AttemptOutcome::succeeded &&
         notebook_.truth(key) != AttemptOutcome::succeeded)
         wrong("I4", key, "succeeded, says the gateway; its run did not");
-    if (record.end->outcome == AttemptOutcome::lost) check_lost(before, record);
+    if (record.end->outcome != AttemptOutcome::lost) return;
+    check_lost(before, record.end->attempt,
+               record.failure ? std::optional(record.failure->evidence) : std::nullopt);
 }
 
 // Lost by its host's own word, or by evidence, and then fenced before.
-void Witness::check_lost(const Invocation& before, const TerminalRecord& record) {
+void Witness::check_lost(const Invocation& before, AttemptNumber number,
+                         const std::optional<std::string>& evidence) {
     const Attempt* attempt = before.current();
-    const RunKey key{before.id, record.end->attempt};
+    const RunKey key{before.id, number};
     if (notebook_.truth(key) == AttemptOutcome::lost) return;
     if (!attempt->fenced) wrong("I3", key, "lost, and not fenced");
-    const bool by_silence =
-        record.failure && record.failure->evidence.find("silent") != std::string::npos;
-    const bool stands = notebook_.lives(before.id) || notebook_.truth(key).has_value();
-    if (stands && record.failure && !by_silence)
+    const bool by_silence = evidence && evidence->find("silent") != std::string::npos;
+    const bool stands = notebook_.lives(key) || notebook_.truth(key).has_value();
+    if (stands && evidence && !by_silence)
         wrong("I3", key, "lost, says the gateway; its host has it");
     owed_[attempt->host].insert(key);
 }

@@ -12,6 +12,7 @@
 #include "tests/sim/notebook.hpp"
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -56,7 +57,12 @@ private:
     void check_dispatch(const Invocation& before, const Attempt& attempt);
     void check_line(const Invocation& granted);
     void check_terminal(const Invocation& before, const TerminalRecord& record);
-    void check_lost(const Invocation& before, const TerminalRecord& record);
+    // Nothing is said of the evidence where it ended by a stop.
+    void check_lost(const Invocation& before, AttemptNumber number,
+                    const std::optional<std::string>& evidence);
+    // policies.cpp
+    void check_retry(const Invocation& before, const AttemptEndedRecord& record);
+    void check_in_line(const Invocation& before, const RequeuedRecord& record);
     [[nodiscard]] const Attempt* find(const RunKey& key) const;
     void check_run(const char* what, const RunKey& key, const Token& token, OwnerTerm term);
     void check_start(const port::PeerRequest& request);

@@ -1,5 +1,6 @@
 #include "tests/sim/world.hpp"
 
+#include "tests/sim/policies.hpp"
 #include "tests/support/run.hpp"
 
 namespace longhaul::sim {
@@ -74,7 +75,7 @@ std::string World::run() {
 void World::begin() {
     for (const auto& host : hosts_) host->begin();
     start_gateway();
-    for (const char* name : {"f", "g", "broken"}) {
+    for (const char* name : {"f", "g", kAgain, kAgainUnlessLost, "broken"}) {
         FunctionSpec what = spec(name);
         gateway::Gateway& gateway = lives_.back()->gateway();
         finish_task(clients_.put_function(gateway, std::move(what)));
@@ -92,6 +93,7 @@ FunctionSpec World::spec(const std::string& name) {
     result.queue_ttl = seconds(90);
     result.cancel_grace = seconds(5);
     result.timeout_grace = seconds(3);
+    result.retry = retry_of(name);
     return result;
 }
 
@@ -131,7 +133,11 @@ void World::act() {
             client("stops", [&](auto& gateway) {
                 return clients_.cancel_then_kill(gateway, *id, random_.up_to(seconds(3)));
             });
-        else if (what < 65)
+        else if (what < 60)
+            client("patch", [&](auto& gateway) {
+                return clients_.patch(gateway, change_of_mind(random_, *id, clock_.now()));
+            });
+        else if (what < 66)
             client("stop", [&](auto& gateway) {
                 const auto cause = random_.chance(0.6) ? StopCause::cancel : StopCause::kill;
                 return clients_.stop(gateway, *id, cause);
@@ -247,6 +253,8 @@ void World::check_overdue(const gateway::Scheduler& scheduler) {
         const TimePoint due = std::min(invocation.deadline, invocation.queue_ttl_at);
         if (!is_new && invocation.state == State::queued && !invocation.started_at && due < before)
             notebook_.violation("I6", invocation.id.text + " waits beyond its clocks");
+        if (!is_new && waits_for_time(invocation.state) && invocation.due_at < before)
+            notebook_.violation("I6", invocation.id.text + " waits beyond its time");
         if (!invocation.body.file.empty() && !disk_.exists("data/bodies/" + invocation.body.file))
             notebook_.violation("I1", "the body of " + invocation.id.text + " is gone");
     });

@@ -27,6 +27,7 @@ enum class Errc : std::uint8_t {
     cancelled = 15,        // shutdown or a caller that left
     gone = 16,             // it existed and its retention is over
     internal = 17,         // our own fault
+    precondition = 18,     // it is no longer as the caller believes (412)
 };
 
 [[nodiscard]] std::string_view to_string(Errc code);

@@ -53,6 +53,11 @@ enum class Mutant : std::uint8_t {
     timers_not_recovered,       // recovery
     queue_ttl_ignored,          // entries
     status_version_restarts,    // recovery
+    // Retries, times to begin at.
+    not_before_ignored,  // dispatch
+    backoff_ignored,     // retries
+    tries_not_counted,   // retries
+    lost_run_once_more,  // retries: a lost run is run again unasked
     // News of hosts.
     gap_ignored,            // host_table: a batch follows, whatever came before it
     announced_gap_ignored,  // host_table: an announcement of more than is known asks nothing

@@ -25,6 +25,7 @@ public:
     Result<void> logs(LogRequest request, LogSink sink);
     Result<InvocationStatus> cancel(StopRequest request);
     Result<InvocationStatus> kill(StopRequest request);
+    Result<InvocationStatus> change(InvocationId id, wire::Json change);
     Result<ListPage> list(ListFilter filter);
     Result<InvocationStatus> retry(InvocationId id);
     Result<void> purge(InvocationId id);

@@ -47,6 +47,8 @@ public:
     // What it is after that: stopping, or ended. Errc::conflict "already-finished".
     boost::asio::awaitable<Result<InvocationStatus>> cancel(StopRequest request);
     boost::asio::awaitable<Result<InvocationStatus>> kill(StopRequest request);
+    // `change`: the members of a PATCH (PROTOCOL.md, section 4).
+    boost::asio::awaitable<Result<InvocationStatus>> change(InvocationId id, wire::Json change);
 
     boost::asio::awaitable<Result<ListPage>> list(ListFilter filter);
 

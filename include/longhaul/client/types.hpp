@@ -41,9 +41,11 @@ struct SubmitRequest {
     std::string idempotency_key{};     // "" = the client makes one, so that it can try again
     std::string timeout{};             // durations as text: "90s"; "" = the function's
     std::string queue_ttl{};
-    std::string deadline{};
-    std::string concurrency_key{};  // "" = none
-    std::string priority{};         // "0" (most urgent) … "7"; "" = the usual 3
+    std::string deadline{};    // RFC 3339, or a duration from now
+    std::string not_before{};  // the same
+    std::string priority{};    // "0" … "7"; "" = the default
+    std::string concurrency_key{};
+    std::string retry{};  // "max_attempts=3, backoff=2s"; "" = the function's
     std::vector<std::pair<std::string, std::string>> labels{};
 };
 

@@ -6,6 +6,7 @@
 
 #include "longhaul/base/id.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/lifecycle/retry_spec.hpp"
 
 #include <cstdint>
 #include <string>
@@ -52,6 +53,9 @@ struct FunctionSpec {
     std::uint64_t body_max = 6u << 20;              // bytes
     std::uint64_t result_max = 6u << 20;            // bytes
     bool result_is_file = false;                    // exec: $LONGHAUL_RESULT instead of stdout
+    RetrySpec retry{};
+    // A run that told neither progress nor a heartbeat for so long is suspect. 0: never.
+    Duration heartbeat_timeout = Duration::zero();
 
     friend bool operator==(const FunctionSpec&, const FunctionSpec&) = default;
 };

@@ -62,6 +62,8 @@ struct Attempt {
     std::optional<int> signal{};
     Usage usage{};
     StageTrace trace{};
+    std::optional<FailureReason> reason{};  // of an attempt that was tried again
+    std::string message{};                  // its words, cut
 
     friend bool operator==(const Attempt&, const Attempt&) = default;
 };
@@ -103,7 +105,10 @@ struct SubmitOptions {
     std::string idempotency_key{};                               // "" = none
     std::string concurrency_key{};  // "" = none; runs of one key are limited by the function
     std::uint8_t priority = 3;      // 0 … kPriorityLast
-    std::string fingerprint{};      // function, content type, body digest, options: sha256 hex
+    std::optional<TimePoint> not_before{};
+    std::optional<std::uint32_t> retry_max_attempts{};  // instead of the function's
+    std::optional<Duration> retry_backoff{};
+    std::string fingerprint{};  // function, content type, body digest, options: sha256 hex
 
     friend bool operator==(const SubmitOptions&, const SubmitOptions&) = default;
 };
@@ -126,6 +131,7 @@ struct Invocation {
     std::uint32_t revision = 1;  // +1 per record that readers see
     std::vector<Attempt> attempts{};
     std::uint32_t route_tries = 0;          // of the current attempt
+    std::optional<TimePoint> due_at{};      // scheduled, retrying: when it gets in line; then: got
     std::optional<TimePoint> started_at{};  // of the first attempt that started
     std::optional<TimePoint> ended_at{};
     Stop stop{};
@@ -146,6 +152,22 @@ struct Invocation {
     // The execution limit in force: a caller may only lower the function's.
     [[nodiscard]] Duration timeout() const {
         return std::min(options.timeout.value_or(function->timeout), function->timeout);
+    }
+    // Since when it has, or will have, its place in line.
+    [[nodiscard]] TimePoint in_line_since() const { return due_at.value_or(created_at); }
+    // The function's policy, with what the caller wants otherwise.
+    [[nodiscard]] RetrySpec retry() const {
+        RetrySpec retry = function->retry;
+        retry.max_attempts = options.retry_max_attempts.value_or(retry.max_attempts);
+        retry.backoff = options.retry_backoff.value_or(retry.backoff);
+        retry.backoff_max = std::max(retry.backoff, retry.backoff_max);
+        return retry;
+    }
+    // Attempts that count: not those that certainly started nothing.
+    [[nodiscard]] std::uint32_t tries() const {
+        return static_cast<std::uint32_t>(std::ranges::count_if(attempts, [](const Attempt& one) {
+            return one.outcome != AttemptOutcome::route_error;
+        }));
     }
 };
 

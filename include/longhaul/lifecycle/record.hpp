@@ -9,7 +9,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace longhaul {
 
@@ -29,6 +31,7 @@ enum class RecordKind : std::uint8_t {
     attempt_ended = 12,
     terminal = 13,
     purged = 14,
+    patched = 15,
 };
 
 // The limits on attempts at once. 0 is no limit of its own.
@@ -93,7 +96,8 @@ struct StartedRecord {
     StageTrace trace;
 };
 
-// Back to queued, keeping its place: certainly not started; or scheduled/retrying whose time came.
+// Queued: again, keeping its place, where certainly nothing started; or scheduled, retrying, whose
+// time has come.
 struct RequeuedRecord {
     Change change;
     std::uint32_t route_tries = 0;
@@ -121,6 +125,8 @@ struct AttemptEnd {
     std::optional<int> signal{};
     Usage usage{};
     StageTrace trace{};
+    std::optional<FailureReason> reason{};  // where it is tried again
+    std::string message{};
 
     friend bool operator==(const AttemptEnd&, const AttemptEnd&) = default;
 };
@@ -129,6 +135,7 @@ struct AttemptEnd {
 struct AttemptEndedRecord {
     Change change;
     AttemptEnd end;
+    std::optional<TimePoint> due_at{};  // retrying: when the next attempt is queued
 };
 
 struct TerminalRecord {
@@ -145,10 +152,22 @@ struct PurgedRecord {
     TimePoint at;
 };
 
+// What a caller may change, all of it, as it stands now.
+struct PatchedRecord {
+    Change change;
+    std::uint8_t priority = 3;
+    TimePoint deadline{};
+    bool deadline_is_explicit = false;
+    std::optional<TimePoint> not_before{};
+    std::optional<TimePoint> due_at{};
+    TimePoint queue_ttl_at{};
+    std::vector<std::pair<std::string, std::string>> labels;
+};
+
 using Record = std::variant<OwnerTermRecord, FunctionPutRecord, FunctionDeletedRecord,
                             LimitsPutRecord, QueuePausedRecord, AcceptedRecord, DispatchingRecord,
                             StartedRecord, RequeuedRecord, StopIntentRecord, FencedRecord,
-                            AttemptEndedRecord, TerminalRecord, PurgedRecord>;
+                            AttemptEndedRecord, TerminalRecord, PurgedRecord, PatchedRecord>;
 
 // The change inside an invocation's record, or nullptr: accepted, purged and records of other
 // things have none.

@@ -31,6 +31,11 @@ inline constexpr int kStateCount = 12;
     return state == State::dispatching || state == State::running || state == State::stopping;
 }
 
+// No slot and no place in line: it waits for a time.
+[[nodiscard]] constexpr bool waits_for_time(State state) {
+    return state == State::scheduled || state == State::retrying;
+}
+
 // Causes only rise.
 enum class StopCause : std::uint8_t { none = 0, timeout = 1, deadline = 2, cancel = 3, kill = 4 };
 

@@ -58,8 +58,7 @@ struct TakeRequest {
     AttemptKey key;
     Token token;
     TenantName tenant;
-    FunctionSpec function;  // pinned to the version that was accepted
-    bool retry_on_lost = false;
+    FunctionSpec function;     // pinned to the version that was accepted
     std::int64_t ms_left = 0;  // of the dispatch as a whole
     // Where the attempt may have started already, under this instance's lease; "" = nowhere.
     InstanceId instance{};
@@ -109,6 +108,7 @@ struct StatusEntry {
     std::optional<int> exit_code;
     std::optional<int> signal;
     std::optional<int> http_status;
+    std::optional<std::int64_t> retry_after_ms;  // after the end: what the function asked for
     bool oom = false;
     StopCause stop_cause = StopCause::none;  // which stop the runtime agent carried out
     bool sigkill_sent = false;
@@ -120,6 +120,7 @@ struct StatusEntry {
     StageTrace trace;
     Usage usage;
     std::optional<Progress> progress;
+    bool silent = false;  // its function has told nothing for its heartbeat_timeout
     std::optional<InstanceLease> lease{};  // of `instance`, with an end alone
 };
 
@@ -232,7 +233,7 @@ struct KillOrder {
     Token token;
     KillMode mode = KillMode::kill;
     std::int64_t grace_ms = 0;
-    std::string reason{};  // of `drain`: the evidence, for a person
+    std::string reason{};   // of `drain`: the evidence, for a person
     InstanceId instance{};  // that it was sent to, where the sender knows one
 };
 
@@ -269,6 +270,7 @@ struct InstanceStatus {
     std::string data_address;
     std::vector<StatusEntry> entries;
     std::optional<InstanceOffer> offer{};
+    bool retry_on_lost = false;  // of the function that it is loaded with
 };
 
 struct InstanceStatusAnswer {

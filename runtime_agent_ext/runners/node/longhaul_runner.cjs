@@ -65,6 +65,7 @@ function call(method, target, { body = '', type = 'application/json', headers = 
 // What a handler may ask about its invocation.
 class Context {
   #progressPath;
+  #heartbeatPath;
 
   constructor(identity, headers) {
     this.invocationId = headers['lambda-runtime-aws-request-id'];
@@ -79,6 +80,7 @@ class Context {
     this.labels = JSON.parse(headers['longhaul-labels'] || '{}');
     this.headers = JSON.parse(headers['longhaul-headers'] || '{}');
     this.#progressPath = headers['longhaul-progress-path'];
+    this.#heartbeatPath = headers['longhaul-heartbeat-path'];
     // The names that functions written for AWS Lambda use.
     this.awsRequestId = this.invocationId;
     this.functionName = this.function;
@@ -99,9 +101,17 @@ class Context {
   // Shows how far the run is. Never fails a run: what cannot be sent is not sent. It need not be
   // awaited.
   async progress(percent, message = '') {
-    const body = JSON.stringify({ percent, message: String(message) });
+    await this.#tell(this.#progressPath, JSON.stringify({ percent, message: String(message) }));
+  }
+
+  // Says that the run is well, where its function has a heartbeat_timeout. The same holds.
+  async heartbeat() {
+    await this.#tell(this.#heartbeatPath, '');
+  }
+
+  async #tell(path, body) {
     try {
-      await call('POST', this.#progressPath, { body, own: true });
+      await call('POST', path, { body, own: true });
     } catch {
       // Its own words are all that is lost.
     }

@@ -107,6 +107,7 @@ class Context:
         self._labels = headers.get("longhaul-labels", "")
         self._headers = headers.get("longhaul-headers", "")
         self._progress_path = headers.get("longhaul-progress-path", "")
+        self._heartbeat_path = headers.get("longhaul-heartbeat-path", "")
         # The names that functions written for AWS Lambda use.
         self.aws_request_id = self.invocation_id
         self.function_name = self.function
@@ -129,9 +130,17 @@ class Context:
     def progress(self, percent, message=""):
         """Shows how far the run is. Never fails a run: what cannot be sent is not sent."""
         body = json.dumps({"percent": percent, "message": str(message)}).encode()
+        self._tell(self._progress_path, body)
+
+    def heartbeat(self):
+        """Says that the run is well, where its function has a heartbeat_timeout."""
+        self._tell(self._heartbeat_path, b"")
+
+    @staticmethod
+    def _tell(path, body):
         try:
             connection = Connection(timeout=5)
-            connection.call("POST", self._progress_path, body=body, headers="Connection: close\r\n")
+            connection.call("POST", path, body=body, headers="Connection: close\r\n")
         except (OSError, EOFError):
             pass
 

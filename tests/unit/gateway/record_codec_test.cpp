@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <span>
 
 using namespace longhaul;
 using namespace longhaul::gateway;
@@ -48,15 +49,15 @@ TEST_CASE("every kind of record has the bytes that version 3 gave it") {
 
 TEST_CASE("every kind of record is read from the bytes of earlier versions") {
     const std::vector<Record> records = test::sample_records();
-    REQUIRE(std::size(test::kGoldenRecordsOfVersion1) == records.size());
-    REQUIRE(std::size(test::kGoldenRecordsOfVersion2) == records.size());
-    for (std::size_t i = 0; i < records.size(); ++i)
-        for (const auto* golden :
-             {test::kGoldenRecordsOfVersion1, test::kGoldenRecordsOfVersion2}) {
+    const auto require_read = [&records](std::span<const std::string_view> golden) {
+        for (std::size_t i = 0; i < golden.size(); ++i) {
             const auto decoded = decode_record(test::from_hex_text(golden[i]));
             REQUIRE(decoded);
             CHECK(test::same(*decoded, records[i]));
         }
+    };
+    require_read(test::kGoldenRecordsOfVersion1);
+    require_read(test::kGoldenRecordsOfVersion2);
 }
 
 TEST_CASE("a function's row is read as version 1 wrote it, and as version 3 does") {
@@ -139,7 +140,7 @@ TEST_CASE("bytes of chance are an error or a record, never a crash") {
         for (char& byte : bytes) byte = static_cast<char>(random.next() >> (random.below(9)));
         if (bytes.size() > 1) {
             bytes[0] = kVersion;
-            bytes[1] = static_cast<char>(1 + random.below(14));
+            bytes[1] = static_cast<char>(1 + random.below(15));
         }
         require_error_or_exact(bytes);
     }
@@ -151,10 +152,10 @@ TEST_CASE("a newer version or kind is refused by name") {
     REQUIRE(newer.has_error());
     CHECK(newer.error().code == Errc::unsupported);
     CHECK(newer.error().message.find("version 4") != std::string::npos);
-    const Result<Record> other = decode_record(edited(bytes, 1, 15));
+    const Result<Record> other = decode_record(edited(bytes, 1, 16));
     REQUIRE(other.has_error());
     CHECK(other.error().code == Errc::unsupported);
-    CHECK(other.error().message.find("kind 15") != std::string::npos);
+    CHECK(other.error().message.find("kind 16") != std::string::npos);
     CHECK(decode_record(edited(bytes, 1, 0)).error().code == Errc::unsupported);
 
     test::SeededRandom random{13};

@@ -64,6 +64,10 @@ State random_state(SeededRandom& random) {
     return random_choice(random, State::scheduled, State::expired);
 }
 
+FailureReason random_reason(SeededRandom& random) {
+    return random_choice(random, FailureReason::error, FailureReason::queue_ttl);
+}
+
 Content random_content(SeededRandom& random) {
     return {.content_type = random_text(random),
             .inline_bytes = random_text(random),
@@ -89,7 +93,9 @@ Attempt random_attempt(SeededRandom& random) {
             .exit_code = maybe(random, random_int),
             .signal = maybe(random, random_int),
             .usage = random_usage(random),
-            .trace = random_trace(random)};
+            .trace = random_trace(random),
+            .reason = maybe(random, random_reason),
+            .message = random_text(random)};
 }
 
 Stop random_stop(SeededRandom& random) {
@@ -128,7 +134,9 @@ AttemptEnd random_end(SeededRandom& random) {
             .exit_code = maybe(random, random_int),
             .signal = maybe(random, random_int),
             .usage = random_usage(random),
-            .trace = random_trace(random)};
+            .trace = random_trace(random),
+            .reason = maybe(random, random_reason),
+            .message = random_text(random)};
 }
 
 FunctionSpec sample_function() {
@@ -224,6 +232,14 @@ std::vector<Record> sample_records() {
         TerminalRecord{sample_change(8, State::failed), sample_end(AttemptOutcome::failed),
                        sample_content(), failure, stop},
         PurgedRecord{{"0198-a"}, kSampleTime},
+        PatchedRecord{sample_change(9, State::scheduled),
+                      5,
+                      kSampleTime + std::chrono::hours(3),
+                      true,
+                      kSampleTime + std::chrono::hours(1),
+                      kSampleTime + std::chrono::hours(1),
+                      kSampleTime + std::chrono::hours(2),
+                      {{"team", "blue"}}},
     };
 }
 
@@ -249,6 +265,15 @@ FunctionSpec random_function(SeededRandom& random) {
     spec.result_max = random_number(random);
     spec.result_is_file = random.chance(0.5);
     spec.http = {random_text(random), random_text(random)};
+    spec.retry = {.max_attempts = random_number32(random),
+                  .backoff = random_duration(random),
+                  .backoff_max = random_duration(random),
+                  .multiplier = random_real(random),
+                  .jitter = random_real(random),
+                  .on = random_number32(random),
+                  .budget_ratio = random_real(random),
+                  .budget_per_minute = random_number32(random)};
+    spec.heartbeat_timeout = random_duration(random);
     return spec;
 }
 
@@ -267,7 +292,11 @@ Invocation random_invocation(SeededRandom& random) {
                           .idempotency_key = random_text(random),
                           .concurrency_key = random_text(random),
                           .priority = static_cast<std::uint8_t>(random.below(8)),
+                          .not_before = maybe(random, random_time),
+                          .retry_max_attempts = maybe(random, random_number32),
+                          .retry_backoff = maybe(random, random_duration),
                           .fingerprint = random_text(random)};
+    invocation.due_at = maybe(random, random_time);
     invocation.created_at = random_time(random);
     invocation.queue_ttl_at = random_time(random);
     invocation.deadline = random_time(random);
@@ -290,34 +319,41 @@ Record random_record(SeededRandom& random) {
     const TenantName tenant{random_text(random)};
     const FunctionName name{random_text(random)};
     const auto change = [&random] { return random_change(random); };
-    switch (random_choice(random, RecordKind::owner_term, RecordKind::purged)) {
-        case RecordKind::owner_term:
-            return OwnerTermRecord{static_cast<Shard>(random.next()), random_number(random)};
-        case RecordKind::function_put:
-            return FunctionPutRecord{
-                tenant, std::make_shared<FunctionSpec>(random_function(random)),
-                random_time(random)};
-        case RecordKind::function_deleted:
-            return FunctionDeletedRecord{tenant, name, random_time(random)};
-        case RecordKind::limits_put:
-            return LimitsPutRecord{{random_number32(random), random_number32(random)}};
-        case RecordKind::queue_paused:
-            return QueuePausedRecord{tenant, name, random.chance(0.5)};
-        case RecordKind::accepted: return AcceptedRecord{random_invocation(random)};
-        case RecordKind::dispatching:
-            return DispatchingRecord{change(), random_attempt(random), random_number32(random)};
-        case RecordKind::started:
-            return StartedRecord{change(), random_number32(random), {random_text(random)},
-                                 random_trace(random)};
-        case RecordKind::requeued: return RequeuedRecord{change(), random_number32(random)};
-        case RecordKind::stop_intent: return StopIntentRecord{change(), random_stop(random)};
-        case RecordKind::fenced: return FencedRecord{change(), random_number32(random)};
-        case RecordKind::attempt_ended: return AttemptEndedRecord{change(), random_end(random)};
-        case RecordKind::terminal:
-            return TerminalRecord{change(), maybe(random, random_end),
-                                  maybe(random, random_content), maybe(random, random_failure),
-                                  maybe(random, random_stop)};
-        case RecordKind::purged: break;
+    switch (random_choice(random, RecordKind::owner_term, RecordKind::patched)) {
+    case RecordKind::owner_term:
+        return OwnerTermRecord{static_cast<Shard>(random.next()), random_number(random)};
+    case RecordKind::function_put:
+        return FunctionPutRecord{tenant, std::make_shared<FunctionSpec>(random_function(random)),
+                                 random_time(random)};
+    case RecordKind::function_deleted:
+        return FunctionDeletedRecord{tenant, name, random_time(random)};
+    case RecordKind::limits_put:
+        return LimitsPutRecord{{random_number32(random), random_number32(random)}};
+    case RecordKind::queue_paused: return QueuePausedRecord{tenant, name, random.chance(0.5)};
+    case RecordKind::accepted: return AcceptedRecord{random_invocation(random)};
+    case RecordKind::dispatching:
+        return DispatchingRecord{change(), random_attempt(random), random_number32(random)};
+    case RecordKind::started:
+        return StartedRecord{
+            change(), random_number32(random), {random_text(random)}, random_trace(random)};
+    case RecordKind::requeued: return RequeuedRecord{change(), random_number32(random)};
+    case RecordKind::stop_intent: return StopIntentRecord{change(), random_stop(random)};
+    case RecordKind::fenced: return FencedRecord{change(), random_number32(random)};
+    case RecordKind::attempt_ended:
+        return AttemptEndedRecord{change(), random_end(random), maybe(random, random_time)};
+    case RecordKind::terminal:
+        return TerminalRecord{change(), maybe(random, random_end), maybe(random, random_content),
+                              maybe(random, random_failure), maybe(random, random_stop)};
+    case RecordKind::patched:
+        return PatchedRecord{change(),
+                             static_cast<std::uint8_t>(random.below(8)),
+                             random_time(random),
+                             random.chance(0.5),
+                             maybe(random, random_time),
+                             maybe(random, random_time),
+                             random_time(random),
+                             random_pairs(random)};
+    case RecordKind::purged: break;
     }
     return PurgedRecord{{random_text(random)}, random_time(random)};
 }
@@ -327,7 +363,7 @@ namespace {
 auto members(const Invocation& value) {
     return std::tie(value.id, value.tenant, value.body, value.options, value.created_at,
                     value.queue_ttl_at, value.deadline, value.deadline_is_explicit, value.retry_of,
-                    value.state, value.revision, value.attempts, value.route_tries,
+                    value.state, value.revision, value.attempts, value.route_tries, value.due_at,
                     value.started_at, value.ended_at, value.stop, value.result, value.failure);
 }
 
@@ -362,11 +398,18 @@ bool agree(const RequeuedRecord& a, const RequeuedRecord& b) {
 }
 bool agree(const StopIntentRecord& a, const StopIntentRecord& b) { return a.stop == b.stop; }
 bool agree(const FencedRecord& a, const FencedRecord& b) { return a.attempt == b.attempt; }
-bool agree(const AttemptEndedRecord& a, const AttemptEndedRecord& b) { return a.end == b.end; }
+bool agree(const AttemptEndedRecord& a, const AttemptEndedRecord& b) {
+    return a.end == b.end && a.due_at == b.due_at;
+}
 bool agree(const TerminalRecord& a, const TerminalRecord& b) {
     return a.end == b.end && a.result == b.result && a.failure == b.failure && a.stop == b.stop;
 }
 bool agree(const PurgedRecord& a, const PurgedRecord& b) { return a.id == b.id && a.at == b.at; }
+bool agree(const PatchedRecord& a, const PatchedRecord& b) {
+    return a.priority == b.priority && a.deadline == b.deadline &&
+           a.deadline_is_explicit == b.deadline_is_explicit && a.not_before == b.not_before &&
+           a.due_at == b.due_at && a.queue_ttl_at == b.queue_ttl_at && a.labels == b.labels;
+}
 
 }  // namespace
 

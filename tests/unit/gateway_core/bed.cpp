@@ -79,6 +79,8 @@ Result<SubmitAnswer> Bed::try_submit(const Submit& what) {
     request.options.concurrency_key = what.concurrency_key;
     request.body.file = what.body_file;
     request.body.size = what.body_size;
+    request.options.not_before = what.not_before;
+    request.options.retry_max_attempts = what.retry_max_attempts;
     return step([&] { return scheduler->submit(now, std::move(request), out); });
 }
 
@@ -118,6 +120,7 @@ AttemptReport Bed::report_of(const InvocationId& id, const Say& what) const {
     report.started_at = what.started_at;
     report.end = what.end;
     report.progress = what.progress;
+    report.silent = what.silent;
     return report;
 }
 

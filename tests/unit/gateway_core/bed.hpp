@@ -35,6 +35,8 @@ struct Submit {
     std::uint8_t priority = 3;
     std::string concurrency_key{};
     std::uint64_t body_size = 0;
+    std::optional<TimePoint> not_before{};
+    std::optional<std::uint32_t> retry_max_attempts{};
 };
 
 // What a host says about an attempt; the rest is filled from what is known.
@@ -46,6 +48,7 @@ struct Say {
     std::optional<TimePoint> started_at{};
     std::optional<ReportedEnd> end{};
     std::optional<Progress> progress{};
+    bool silent = false;
 };
 
 class Bed {

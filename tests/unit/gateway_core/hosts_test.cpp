@@ -35,6 +35,24 @@ TEST_CASE("an announcement heals what was suspect, and asks") {
     CHECK(bed.scheduler->question(HostId{"h1"})->kind == Question::snapshot);
 }
 
+TEST_CASE("a silent function makes its run suspect, until it is heard") {
+    HostBed bed;
+    bed.say(bed.id, Say{.silent = true});
+    CHECK(bed.of(bed.id).suspect);
+    CHECK(bed.state(bed.id) == State::running);
+    CHECK(bed.nothing_changed());
+    bed.say(bed.id, Say{});
+    CHECK_FALSE(bed.of(bed.id).suspect);
+}
+
+TEST_CASE("a host that is heard again does not speak for its functions") {
+    HostBed bed;
+    bed.say(bed.id, Say{.silent = true});
+    bed.tick(seconds(10));
+    bed.host("h1");
+    CHECK(bed.of(bed.id).suspect);
+}
+
 TEST_CASE("a batch of status heals what was suspect") {
     HostBed bed;
     bed.tick(seconds(10));

@@ -197,7 +197,7 @@ std::string Taking::problem() const {
     return *state_->answer ? "" : state_->answer->error().type;
 }
 
-InstanceId Taking::instance() const {
+InstanceId Taking::taken() const {
     INFO(problem());
     REQUIRE(*state_->answer);
     return (**state_->answer).instance;

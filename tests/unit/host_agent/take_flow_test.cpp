@@ -29,7 +29,7 @@ TEST_CASE("a take that is killed between its instance and its assignment leaves 
     CHECK(flows.ledger.core().instance(idle)->state == InstanceState::idle);
     Taking next(flows, Flows::request("b"));
     REQUIRE(flows.until([&] { return next.ended(); }));
-    CHECK(next.instance() == idle);
+    CHECK(next.taken() == idle);
 }
 
 TEST_CASE("a take whose instance dies before its assignment is tried on another one") {
@@ -41,7 +41,7 @@ TEST_CASE("a take whose instance dies before its assignment is tried on another 
     const InstanceId chosen = flows.ledger.core().run(Flows::key("a"))->instance;
     flows.status.instance_dead(chosen);
     REQUIRE(flows.until([&] { return taking.ended(); }));
-    CHECK(taking.instance() == (chosen == idle ? other : idle));
+    CHECK(taking.taken() == (chosen == idle ? other : idle));
 }
 
 TEST_CASE("a take that a drain gives up before its process was spawned says that it drains") {
@@ -70,7 +70,7 @@ TEST_CASE("a take in which something throws ends, and another one of it may begi
     const InstanceId idle = flows.idle_instance("later");
     Taking again(flows, Flows::request("a"));
     REQUIRE(flows.until([&] { return again.ended(); }));
-    CHECK(again.instance() == idle);
+    CHECK(again.taken() == idle);
 }
 
 TEST_CASE("whoever waits for a take is told when the host agent stops") {

@@ -153,6 +153,19 @@ TEST_CASE("a status above 299 fails the run, and the body is the result all the 
     bed.wait_state("loaded");
 }
 
+TEST_CASE("a server that is busy may say when it wants to be asked again") {
+    AgentBed bed;
+    REQUIRE(bed.load_server(server("def answer(self, body):\n"
+                                   "    self.send_response(int(body))\n"
+                                   "    self.send_header('Retry-After', '7')\n"
+                                   "    self.send_header('Content-Length', '0')\n"
+                                   "    self.end_headers()\n"))
+                .status == 200);
+    CHECK(bed.run("a", "503").retry_after_ms == 7000);
+    CHECK(bed.run("b", "429").retry_after_ms == 7000);
+    CHECK_FALSE(bed.run("c", "500").retry_after_ms);
+}
+
 TEST_CASE("an answer above result_max is given up, and so is its server") {
     AgentBed bed;
     bed.function.result_max = 100'000;

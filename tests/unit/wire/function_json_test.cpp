@@ -33,6 +33,7 @@ FunctionSpec full() {
     function.timeout_grace = 11s;
     function.kill_grace = 1500ms;
     function.keep_alive = 13s;
+    function.heartbeat_timeout = 14s;
     function.body_max = 14;
     function.result_max = 15;
     function.result_is_file = true;
@@ -82,14 +83,66 @@ TEST_CASE("what a later version brings is refused by name") {
         {R"("reserved":1)", "reserved above 0"},
         {R"("sidecar":{})", "sidecar"},
         {R"("callbacks":["https://x"])", "callbacks"},
-        {R"("retry":{"max_attempts":2})", "retry.max_attempts above 1"},
-        {R"("retry":{"on_lost":true})", "retry.on_lost"},
     }));
     const auto function = parse(R"({"handler":"app.main",)" + member + "}");
     REQUIRE_FALSE(function);
     CHECK(function.error() == make_error(Errc::unsupported,
                                          name + " is not available in this version",
                                          "not-available"));
+}
+
+TEST_CASE("a heartbeat timeout is none, or at least a second") {
+    CHECK(parse(R"({"handler":"a.b"})")->heartbeat_timeout == Duration::zero());
+    CHECK(parse(R"({"handler":"a.b","heartbeat_timeout":"0"})")->heartbeat_timeout ==
+          Duration::zero());
+    CHECK(parse(R"({"handler":"a.b","heartbeat_timeout":"30s"})")->heartbeat_timeout ==
+          std::chrono::seconds(30));
+    const auto short_one = parse(R"({"handler":"a.b","heartbeat_timeout":"500ms"})");
+    REQUIRE_FALSE(short_one);
+    CHECK(short_one.error().message.find("heartbeat_timeout") != std::string::npos);
+}
+
+TEST_CASE("a retry policy is read, and written as it was read") {
+    const auto function = parse(R"({"handler":"app.main","retry":{"max_attempts":5,"backoff":"2s",
+        "backoff_max":"1m","multiplier":3,"jitter":0.5,"on":["exit","lost"],
+        "budget":{"ratio":0.1,"per_minute":7}}})");
+    REQUIRE(function);
+    const RetrySpec& retry = function->retry;
+    CHECK(retry.max_attempts == 5);
+    CHECK(retry.backoff == std::chrono::seconds(2));
+    CHECK(retry.backoff_max == std::chrono::minutes(1));
+    CHECK(retry.multiplier == 3);
+    CHECK(retry.jitter == 0.5);
+    CHECK(retry.on == (set_of(FailureReason::exit) | set_of(FailureReason::lost)));
+    CHECK(retry.budget_ratio == 0.1);
+    CHECK(retry.budget_per_minute == 7);
+    for (const Strictness strictness : {Strictness::public_api, Strictness::internal}) {
+        auto named = *function;
+        named.name = FunctionName{"f"};
+        const auto again = parse_function(to_json(named), strictness);
+        REQUIRE(again);
+        CHECK(again->retry == retry);
+    }
+    CHECK(parse(R"({"handler":"a.b"})")->retry == RetrySpec{});
+    CHECK(parse(R"({"handler":"a.b","retry":{"backoff":"1h"}})")->retry.backoff_max ==
+          std::chrono::hours(1));
+}
+
+TEST_CASE("a retry policy that is none is refused by member and bound") {
+    const auto [retry, message] = GENERATE(table<std::string, std::string>({
+        {R"({"max_attempts":0})", "retry.max_attempts"},
+        {R"({"max_attempts":101})", "retry.max_attempts"},
+        {R"({"on":["route"]})", "retry.on has \"route\""},
+        {R"({"multiplier":0.5})", "retry.multiplier must be 1"},
+        {R"({"jitter":2})", "retry.jitter must be 0"},
+        {R"({"backoff":"1m","backoff_max":"1s"})", "retry.backoff_max must not be less"},
+        {R"({"budget":{"ratio":11}})", "retry.budget.ratio must be 0"},
+        {R"({"budget":{"rate":1}})", "retry.budget.rate"},
+    }));
+    const auto function = parse(R"({"handler":"a.b","retry":)" + retry + "}");
+    REQUIRE_FALSE(function);
+    INFO(function.error().message);
+    CHECK(function.error().message.find(message) != std::string::npos);
 }
 
 TEST_CASE("handlers of Node, and clients that a function brings itself, are taken") {

@@ -29,6 +29,7 @@ StatusEntry running() {
     entry.rank = Rank::running;
     entry.started_ms_ago = 1500;
     entry.progress = Progress{40.5, "page 4 of 10", TimePoint{1'795'435'200'123'456us}};
+    entry.silent = true;
     return entry;
 }
 
@@ -43,6 +44,7 @@ StatusEntry ended() {
     entry.exit_code = -3;
     entry.signal = 9;
     entry.http_status = 500;
+    entry.retry_after_ms = 30'000;
     entry.oom = true;
     entry.stop_cause = StopCause::kill;
     entry.sigkill_sent = true;
@@ -104,14 +106,13 @@ void refuses(const std::string& text, std::string_view part) {
 }  // namespace
 
 TEST_CASE("a take goes there and back") {
-    const TakeRequest request{{77, 5}, kKey, kToken, {"default"}, function(), true, 900'000};
+    const TakeRequest request{{77, 5}, kKey, kToken, {"default"}, function(), 900'000};
     const auto back = round_trip(request);
     CHECK(back.function == request.function);
     CHECK(back.owner.shard == 77);
     CHECK(back.owner.term == 5);
     CHECK(back.key == kKey);
     CHECK(back.ms_left == 900'000);
-    CHECK(back.retry_on_lost);
     CHECK(back.instance.empty());
     TakeRequest sent_before = request;
     sent_before.instance = {"inst-1"};
@@ -171,9 +172,8 @@ TEST_CASE("reports, batches, questions and answers go there and back") {
     CHECK(round_trip(StatusQuery{{}, false, {}, {}, true}).digest);
     CHECK(round_trip(StatusQuery{{kKey}, false, {}, {}, false, {{"inst-1"}}}).instances.size() ==
           1);
-    refuses<StatusQuery>(
-        to_json(StatusQuery{{kKey}, false, {}, {}, false, {{"a"}, {"b"}}}).dump(),
-        "instances must be one for each of keys");
+    refuses<StatusQuery>(to_json(StatusQuery{{kKey}, false, {}, {}, false, {{"a"}, {"b"}}}).dump(),
+                         "instances must be one for each of keys");
     CHECK(round_trip(StatusAnswer{{"host-1"}, 3, 9, true, {ended()}, {kKey}}).unknown.size() == 1);
     StatusAnswer unsure{{"host-1"}, 3, 9, true, {}, {}};
     unsure.unheard = {kKey};
@@ -199,6 +199,10 @@ TEST_CASE("kills, acks and the words of an instance go there and back") {
     CHECK(round_trip(std::vector<Ack>{}).empty());
     CHECK(round_trip(InstanceStatus{"i-1", true, "busy", "127.0.0.1:1", {running()}}).ready);
     CHECK(round_trip(InstanceStatus{"i-1", false, "standby", "", {}}).data_address.empty());
+    InstanceStatus repeatable{"i-1", true, "busy", "", {}};
+    repeatable.retry_on_lost = true;
+    CHECK(round_trip(repeatable).retry_on_lost);
+    CHECK_FALSE(round_trip(InstanceStatus{"i-1", true, "busy", "", {}}).retry_on_lost);
     CHECK(round_trip(InstanceStatusAnswer{{kKey}}).kept.size() == 1);
     CHECK(round_trip(LoadRequest{{"default"}, function(), "/data/code/1", 30'000}).code_dir ==
           "/data/code/1");
@@ -233,21 +237,23 @@ TEST_CASE("messages are golden: other versions read them") {
           R"({"proto":1,"orders":[{"shard":1,"owner_term":2,)"
           R"("invocation":"0198c0de-0000-7000-8000-000000000001","attempt":2,)"
           R"("token":"00112233445566778899aabbccddeeff","mode":"kill","grace_ms":2000}]})");
-    CHECK(to_json(ended()).dump() ==
-          R"({"invocation":"0198c0de-0000-7000-8000-000000000001","attempt":2,)"
-          R"("token":"00112233445566778899aabbccddeeff",)"
-          R"("incarnation":"i-1","instance":"inst-1","version":9,"rank":5,"outcome":"failed",)"
-          R"("reason":"error",)"
-          R"("message":"it broke\nbadly","error_type":"ValueError","exit_code":-3,"signal":9,)"
-          R"("http_status":500,"oom":true,)"
-          R"("result":{"inline":"AP8gcg==","content_type":"text/plain; charset=utf-8"},)"
-          R"("stop":{"cause":"kill","sigkill_sent":true,"tree_gone":true},"started_ms_ago":1500,)"
-          R"("ended_ms_ago":3,)"
-          R"("trace":{"route":0.25,"load":12.0},"usage":{"cpu_seconds":1.25,)"
-          R"("max_rss_bytes":1048576},)"
-          R"("progress":{"percent":40.5,"message":"page 4 of 10","at_us":1795435200123456},)"
-          R"("lease":{"address":"127.0.0.1:40123","run_token":"next","ms":9500},)"
-          R"("proto":1})");
+    CHECK(
+        to_json(ended()).dump() ==
+        R"({"invocation":"0198c0de-0000-7000-8000-000000000001","attempt":2,)"
+        R"("token":"00112233445566778899aabbccddeeff",)"
+        R"("incarnation":"i-1","instance":"inst-1","version":9,"rank":5,"outcome":"failed",)"
+        R"("reason":"error",)"
+        R"("message":"it broke\nbadly","error_type":"ValueError","exit_code":-3,"signal":9,)"
+        R"("http_status":500,"retry_after_ms":30000,"oom":true,)"
+        R"("result":{"inline":"AP8gcg==","content_type":"text/plain; charset=utf-8"},)"
+        R"("stop":{"cause":"kill","sigkill_sent":true,"tree_gone":true},"started_ms_ago":1500,)"
+        R"("ended_ms_ago":3,)"
+        R"("trace":{"route":0.25,"load":12.0},"usage":{"cpu_seconds":1.25,)"
+        R"("max_rss_bytes":1048576},)"
+        R"("progress":{"percent":40.5,"message":"page 4 of 10","at_us":1795435200123456},)"
+        R"("silent":true,)"
+        R"("lease":{"address":"127.0.0.1:40123","run_token":"next","ms":9500},)"
+        R"("proto":1})");
     CHECK(
         to_json(host()).dump() ==
         R"({"host":"host-1","epoch":1795435200,"last_seq":41,"address":"127.0.0.1:7090",)"
@@ -373,7 +379,7 @@ TEST_CASE("what a function says cannot make its entry unreadable") {
 }
 
 TEST_CASE("takes and loads are refused with the member's name") {
-    const TakeRequest take{{1, 1}, kKey, kToken, {"default"}, function(), false, 1};
+    const TakeRequest take{{1, 1}, kKey, kToken, {"default"}, function(), 1};
     refuses<TakeRequest>(with(take, "tenant", "../x"), "tenant is wrong");
     refuses<TakeRequest>(with(take, "function", nullptr), "function is missing");
     refuses<TakeRequest>(

@@ -14,6 +14,7 @@ TEST_CASE("each failure has the status that the protocol names") {
         {Errc::gone, 410, "gone"},
         {Errc::too_large, 413, "payload-too-large"},
         {Errc::mismatch, 422, "idempotency-mismatch"},
+        {Errc::precondition, 412, "precondition-failed"},
         {Errc::overloaded, 429, "overloaded"},
         {Errc::internal, 500, "internal"},
         {Errc::io_failed, 500, "io-failed"},

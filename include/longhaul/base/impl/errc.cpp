@@ -21,6 +21,7 @@ std::string_view to_string(Errc code) {
     case Errc::cancelled: return "cancelled";
     case Errc::gone: return "gone";
     case Errc::internal: return "internal";
+    case Errc::precondition: return "precondition";
     }
     return "internal";
 }

@@ -120,6 +120,9 @@ Result<InvocationStatus> BlockingClient::cancel(StopRequest request) {
 Result<InvocationStatus> BlockingClient::kill(StopRequest request) {
     return impl_->run(impl_->client.kill(std::move(request)));
 }
+Result<InvocationStatus> BlockingClient::change(InvocationId id, wire::Json change) {
+    return impl_->run(impl_->client.change(std::move(id), std::move(change)));
+}
 Result<ListPage> BlockingClient::list(ListFilter filter) {
     return impl_->run(impl_->client.list(std::move(filter)));
 }

@@ -53,7 +53,9 @@ PeerRequest submit_request(SubmitRequest& from) {
     add("Invocation-Timeout", from.timeout);
     add("Invocation-Queue-TTL", from.queue_ttl);
     add("Invocation-Deadline", from.deadline);
+    add("Invocation-Not-Before", from.not_before);
     add("Invocation-Concurrency-Key", from.concurrency_key);
+    add("Invocation-Retry", from.retry);
     if (!from.priority.empty()) add("Priority", "u=" + from.priority);
     for (const auto& [key, value] : from.labels) add("Invocation-Label", key + "=" + value);
     request.body = std::move(from.body);

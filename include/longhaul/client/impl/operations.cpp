@@ -70,6 +70,13 @@ awaitable<Result<InvocationStatus>> Client::call_status(PeerRequest request) {
     co_return decode_status(std::move(*json));
 }
 
+awaitable<Result<InvocationStatus>> Client::change(InvocationId id, wire::Json change) {
+    auto request = request_for("PATCH", "/v1/invocations/" + url_encode(id.text));
+    request.headers.emplace_back("Content-Type", "application/json");
+    request.body = change.dump();
+    return call_status(std::move(request));
+}
+
 awaitable<Result<InvocationStatus>> Client::retry(InvocationId id) {
     return call_status(
         request_for("POST", fmt::format("/v1/invocations/{}/retry", url_encode(id.text))));

@@ -34,10 +34,12 @@ void apply_to(const RequeuedRecord& record, Invocation& invocation) {
     invocation.suspect = false;  // nothing of it is on a host
     invocation.route_tries = record.route_tries;
     Attempt* current = invocation.current();
-    if (current && !current->outcome) {
-        current->outcome = AttemptOutcome::route_error;
-        current->ended_at = record.change.at;
+    if (!current || current->outcome) {
+        invocation.due_at = record.change.at;  // its time had come: from now on it is in line
+        return;
     }
+    current->outcome = AttemptOutcome::route_error;
+    current->ended_at = record.change.at;
 }
 
 void apply_to(const StopIntentRecord& record, Invocation& invocation) {
@@ -60,6 +62,8 @@ void end_attempt(const AttemptEnd& end, TimePoint at, Invocation& invocation) {
         attempt.exit_code = end.exit_code;
         attempt.signal = end.signal;
         attempt.usage = end.usage;
+        attempt.reason = end.reason;
+        attempt.message = end.message;
         if (!end.trace.empty()) attempt.trace = end.trace;
         if (!invocation.started_at) invocation.started_at = attempt.started_at;
     }
@@ -71,6 +75,7 @@ void apply_to(const AttemptEndedRecord& record, Invocation& invocation) {
     invocation.progress.reset();  // of a run under way; the view would not know it either
     invocation.route_tries = 0;
     invocation.stop = Stop{};
+    invocation.due_at = record.due_at;
     end_attempt(record.end, record.change.at, invocation);
 }
 
@@ -78,10 +83,22 @@ void apply_to(const TerminalRecord& record, Invocation& invocation) {
     invocation.phase = Phase::none;
     invocation.suspect = false;
     invocation.ended_at = record.change.at;
+    invocation.due_at.reset();
     if (record.end) end_attempt(*record.end, record.change.at, invocation);
     if (record.stop) invocation.stop = *record.stop;
     invocation.result = record.result;
     invocation.failure = record.failure;
+}
+
+void apply_to(const PatchedRecord& record, Invocation& invocation) {
+    invocation.options.priority = record.priority;
+    invocation.options.not_before = record.not_before;
+    invocation.options.labels = record.labels;
+    invocation.deadline = record.deadline;
+    invocation.deadline_is_explicit = record.deadline_is_explicit;
+    if (record.deadline_is_explicit) invocation.options.deadline = record.deadline;
+    invocation.queue_ttl_at = record.queue_ttl_at;
+    invocation.due_at = record.due_at;
 }
 
 template <class T>

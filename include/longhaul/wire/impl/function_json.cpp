@@ -1,5 +1,7 @@
 #include "longhaul/wire/function_json.hpp"
 
+#include "longhaul/wire/impl/retry_json.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -97,6 +99,8 @@ public:
         read_command();
         read_variables();
         read_limits();
+        if (const Json* retry = reader_.member("retry"))
+            take_problem(read_retry(*retry, strict_, function_.retry));
         read_later_members();
         if (auto done = strict_ ? reader_.finish_strict() : reader_.finish(); !done) {
             return done.error();
@@ -238,6 +242,11 @@ private:
         duration("timeout_grace", out.timeout_grace, Duration::zero(), hours(1));
         duration("kill_grace", out.kill_grace, Duration::zero(), hours(1));
         duration("keep_alive", out.keep_alive, Duration::zero(), hours(24));
+        duration("heartbeat_timeout", out.heartbeat_timeout, Duration::zero(), hours(24 * 7));
+        const bool is_too_short =
+            out.heartbeat_timeout > Duration::zero() && out.heartbeat_timeout < seconds(1);
+        if (strict_ && is_too_short)
+            reader_.fail("heartbeat_timeout", "must be 0, for none, or at least 1s");
         reader_.bytes("body_max", out.body_max, 0, kContentMax);
         reader_.bytes("result_max", out.result_max, 0, kContentMax);
     }
@@ -261,24 +270,6 @@ private:
             if (!items) reader_.fail("callbacks", "must be an array");
             later(items && !items->empty(), "callbacks");
         }
-        if (const Json* retry = reader_.member("retry")) read_retry(*retry);
-    }
-
-    void read_retry(const Json& retry) {
-        ObjectReader inner(retry, "retry");
-        std::int64_t max_attempts = 1;
-        inner.integer("max_attempts", max_attempts, 1, 1000);
-        bool on_lost = false;
-        inner.boolean("on_lost", on_lost);
-        // Without a second attempt these two say nothing, but must be right.
-        std::vector<std::string> reasons;
-        inner.texts("on", reasons);
-        if (const Json* backoff = inner.member("backoff"); backoff && !backoff->as_string()) {
-            inner.fail("backoff", "must be a string");
-        }
-        take_problem(inner.finish_strict());
-        later(max_attempts > 1, "retry.max_attempts above 1");
-        later(on_lost, "retry.on_lost");
     }
 
     void later(bool wanted, std::string_view what) {
@@ -439,6 +430,10 @@ Json write(const FunctionSpec& function, bool is_canonical) {
     json.set("body_max", function.body_max);
     json.set("result_max", function.result_max);
     json.set("result", function.result_is_file ? "file" : "stdout");
+    // Left out where it says nothing, so that earlier documents keep their version.
+    if (function.heartbeat_timeout > Duration::zero())
+        json.set("heartbeat_timeout", format_duration(function.heartbeat_timeout));
+    if (function.retry != RetrySpec{}) json.set("retry", retry_json(function.retry));
     return json;
 }
 

@@ -129,7 +129,6 @@ Result<void> read_message(const Json& json, TakeRequest& out) {
     read_id(reader, "token", out.token.text, Presence::required);
     read_tenant(reader, out.tenant);
     if (auto done = read_function(reader, out.function); !done) return done;
-    reader.boolean("retry_on_lost", out.retry_on_lost);
     reader.require("ms_left");
     reader.integer("ms_left", out.ms_left, 0, kMsMax);
     read_id(reader, "instance", out.instance.text, Presence::optional);
@@ -178,6 +177,7 @@ Result<void> read_message(const Json& json, InstanceStatus& out) {
         read_printable(offered, "run_token", out.offer->run_token, 256, Presence::required);
         if (auto done = offered.finish(); !done) return done;
     }
+    reader.boolean("retry_on_lost", out.retry_on_lost);
     return reader.finish();
 }
 
@@ -215,7 +215,6 @@ Json to_json(const TakeRequest& value) {
     json.set("token", value.token.text);
     json.set("tenant", value.tenant.text);
     json.set("function", to_json(value.function));
-    json.set("retry_on_lost", value.retry_on_lost);
     json.set("ms_left", value.ms_left);
     if (!value.instance.empty()) json.set("instance", value.instance.text);
     return json;
@@ -248,6 +247,7 @@ Json to_json(const InstanceStatus& value) {
         offer.set("run_token", value.offer->run_token);
         json.set("offer", std::move(offer));
     }
+    if (value.retry_on_lost) json.set("retry_on_lost", true);
     return json;
 }
 

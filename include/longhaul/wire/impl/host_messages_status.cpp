@@ -149,6 +149,7 @@ void write_end(Json& json, const StatusEntry& value) {
     write_optional(json, "exit_code", value.exit_code);
     write_optional(json, "signal", value.signal);
     write_optional(json, "http_status", value.http_status);
+    write_optional(json, "retry_after_ms", value.retry_after_ms);
     if (value.oom) json.set("oom", true);
     if (value.result) json.set("result", write_result(*value.result));
 }
@@ -165,6 +166,7 @@ void read_end(ObjectReader& reader, StatusEntry& out) {
                   std::numeric_limits<int>::max());
     read_optional(reader, "signal", out.signal, 0, 128);
     read_optional(reader, "http_status", out.http_status, 0, 999);
+    read_optional(reader, "retry_after_ms", out.retry_after_ms, 0, kMsMax);
     reader.boolean("oom", out.oom);
     read_result(reader, out.result);
 }
@@ -294,6 +296,7 @@ Json write(const StatusEntry& value) {
         json.set("usage", std::move(usage));
     }
     if (value.progress) json.set("progress", write_progress(*value.progress));
+    if (value.silent) json.set("silent", true);
     if (value.lease) json.set("lease", write_lease(*value.lease));
     return json;
 }
@@ -316,6 +319,7 @@ Result<void> read(const Json& json, std::string_view where, StatusEntry& out) {
     read_trace(reader, out.trace);
     read_usage(reader, out.usage);
     read_progress(reader, out.progress);
+    reader.boolean("silent", out.silent);
     read_lease(reader, out.lease);
     return reader.finish();
 }

@@ -15,12 +15,13 @@ struct Row {
 };
 
 // The one table. Its first row of a status is also what an answer without a known type means.
-constexpr std::array<Row, 17> kRows{{
+constexpr std::array<Row, 18> kRows{{
     {Errc::invalid_argument, 400, "invalid-argument"},
     {Errc::not_found, 404, "not-found"},
     {Errc::conflict, 409, "conflict"},
     {Errc::stale, 409, "stale"},
     {Errc::gone, 410, "gone"},
+    {Errc::precondition, 412, "precondition-failed"},
     {Errc::too_large, 413, "payload-too-large"},
     {Errc::mismatch, 422, "idempotency-mismatch"},
     {Errc::overloaded, 429, "overloaded"},
