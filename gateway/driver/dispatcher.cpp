@@ -228,6 +228,8 @@ boost::asio::awaitable<Dispatcher::SendOutcome> Dispatcher::send(const StartEffe
         }
         request.body_stream = std::move(*stream);
         request.stream_bytes = effect.body.size;
+        // Stopped, fenced or lost while the file was opened: nobody goes on with it.
+        if (!scheduler_.wants_start(effect.id, effect.attempt)) co_return outcome;
     }
     ++counters_.starts;
     auto answer = co_await call_for_json(peer_, std::move(address), std::move(request),
