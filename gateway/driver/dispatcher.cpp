@@ -82,7 +82,8 @@ boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
     Duration backoff = limits_.backoff_min;
     Starting so_far;
     so_far.sent_to = effect.instance;
-    so_far.is_unsure = effect.is_repeat || (!effect.instance.empty() && !effect.lease);
+    so_far.is_unsure = (effect.is_repeat || (!effect.instance.empty() && !effect.lease)) &&
+                       !mutant(Mutant::repeated_start_is_fresh);
     Verdict verdict = Verdict::again;
     if (effect.lease) verdict = co_await try_lease(effect, so_far);
     while (verdict == Verdict::again && scheduler_.wants_start(effect.id, effect.attempt)) {
