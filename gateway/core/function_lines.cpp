@@ -1,13 +1,15 @@
 #include "gateway/core/function_lines.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/base/mutant.hpp"
 
 #include <algorithm>
 
 namespace longhaul::gateway {
 
 bool FunctionLines::may_run(const Key& key) const {
-    return key.name.empty() || key_max_ == 0 || key.running < key_max_;
+    return key.name.empty() || key_max_ == 0 || key.running < key_max_ ||
+           mutant(Mutant::key_limit_ignored);
 }
 
 void FunctionLines::set_key_max(std::uint32_t key_max) {
@@ -109,8 +111,11 @@ void FunctionLines::release(const std::string& name) {
 }
 
 Waiter* FunctionLines::head() const {
-    for (const Level& level : levels_)
+    for (std::size_t at = 0; at < levels_.size(); ++at) {
+        const bool is_reversed = mutant(Mutant::priority_reversed);
+        const Level& level = levels_[is_reversed ? levels_.size() - 1 - at : at];
         if (!level.ring.empty()) return (*level.ring.begin())->waiters.front();
+    }
     return nullptr;
 }
 

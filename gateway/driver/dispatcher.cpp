@@ -84,7 +84,8 @@ boost::asio::awaitable<void> Dispatcher::start(StartEffect effect) {
     Duration backoff = limits_.backoff_min;
     Starting so_far;
     so_far.sent_to = effect.instance;
-    so_far.is_unsure = effect.is_repeat || (!effect.instance.empty() && !effect.lease);
+    so_far.is_unsure = (effect.is_repeat || (!effect.instance.empty() && !effect.lease)) &&
+                       !mutant(Mutant::repeated_start_is_fresh);
     Verdict verdict = Verdict::again;
     if (effect.lease) verdict = co_await try_lease(effect, so_far);
     while (verdict == Verdict::again && scheduler_.wants_start(effect.id, effect.attempt)) {
@@ -229,6 +230,8 @@ boost::asio::awaitable<Dispatcher::SendOutcome> Dispatcher::send(const StartEffe
         }
         request.body_stream = std::move(*stream);
         request.stream_bytes = effect.body.size;
+        // Stopped, fenced or lost while the file was opened: nobody goes on with it.
+        if (!scheduler_.wants_start(effect.id, effect.attempt)) co_return outcome;
     }
     ++counters_.starts;
     auto answer = co_await call_for_json(peer_, std::move(address), std::move(request),

@@ -10,15 +10,20 @@ std::string key_of(std::uint64_t number) { return "k" + std::to_string(number); 
 FunctionName function_of(std::uint64_t number) {
     if (number % 17 == 0) return FunctionName{"broken"};
     if (const char* again = tried_again(number)) return FunctionName{again};
+    if (number % 8 == 1) return FunctionName{"long"};
     return FunctionName{number % 3 == 0 ? "g" : "f"};
 }
 
 gateway::SubmitInput input_of(std::uint64_t number, port::ByteSource& body, TimePoint now) {
     gateway::SubmitInput input;
-    input.tenant = kTenant;
+    input.tenant = kTenants[number % 5 == 2 ? 1 : 0];
     input.function = function_of(number);
     input.content_type = "text/plain";
     input.options.idempotency_key = key_of(number);
+    // Some are urgent, some are not, and most of those of "g" share something.
+    if (number % 4 == 1) input.options.priority = static_cast<std::uint8_t>(number % 8);
+    if (number % 3 == 0 && number % 9 != 0)
+        input.options.concurrency_key = "c" + std::to_string(number % 2);
     if (number % 5 == 0) input.chosen_id = InvocationId{"chosen-" + std::to_string(number)};
     if (number % 7 == 0) input.options.queue_ttl = std::chrono::seconds(15);
     if (number % 11 == 0) input.options.timeout = std::chrono::seconds(3);
@@ -41,6 +46,10 @@ bool says_nothing(const Error& error) {
 }
 
 }  // namespace
+
+TenantName Clients::tenant_of(const InvocationId& id) const {
+    return witness_.tenant_of(id).value_or(kTenants[0]);
+}
 
 void Clients::take(const InvocationId& id, const Result<gateway::Snapshot>& answer) {
     if (answer) {
@@ -80,14 +89,14 @@ boost::asio::awaitable<void> Clients::misuse_key(gateway::Gateway& gateway, std:
 }
 
 boost::asio::awaitable<void> Clients::read(gateway::Gateway& gateway, InvocationId id) {
-    TenantName tenant = kTenant;
+    TenantName tenant = tenant_of(id);
     InvocationId which = id;
     auto answer = co_await gateway.get(std::move(tenant), std::move(which));
     take(id, answer);
 }
 
 boost::asio::awaitable<void> Clients::wait_end(gateway::Gateway& gateway, InvocationId id) {
-    TenantName tenant = kTenant;
+    TenantName tenant = tenant_of(id);
     InvocationId which = id;
     const TimePoint until = clock_.now() + std::chrono::seconds(20);
     auto answer = co_await gateway.wait_end(std::move(tenant), std::move(which), until);
@@ -99,7 +108,7 @@ boost::asio::awaitable<void> Clients::stop(gateway::Gateway& gateway, Invocation
                                            StopCause cause) {
     gateway::StopRequest request;
     request.id = id;
-    request.tenant = kTenant;
+    request.tenant = tenant_of(id);
     request.cause = cause;
     request.by = "api";
     auto answer = co_await gateway.stop_invocation(std::move(request));
@@ -125,16 +134,24 @@ boost::asio::awaitable<void> Clients::cancel_then_kill(gateway::Gateway& gateway
 
 boost::asio::awaitable<void> Clients::pause(gateway::Gateway& gateway, FunctionName name,
                                             bool paused) {
-    TenantName tenant = kTenant;
+    TenantName tenant = kTenants[0];
     auto answer = co_await gateway.pause(std::move(tenant), std::move(name), paused);
     if (!answer && !says_nothing(answer.error()))
         notebook_.violation("I1", "a function is gone: " + answer.error().message);
 }
 
 boost::asio::awaitable<void> Clients::put_function(gateway::Gateway& gateway, FunctionSpec spec) {
-    TenantName tenant = kTenant;
-    auto answer = co_await gateway.put_function(std::move(tenant), std::move(spec));
-    if (answer) notebook_.saw("functions put");
+    for (const TenantName& one : kTenants) {
+        TenantName tenant = one;
+        FunctionSpec what = spec;
+        auto answer = co_await gateway.put_function(std::move(tenant), std::move(what));
+        if (answer) notebook_.saw("functions put");
+    }
+}
+
+boost::asio::awaitable<void> Clients::put_limits(gateway::Gateway& gateway, RunLimits limits) {
+    auto answer = co_await gateway.put_limits(limits);
+    if (answer) notebook_.saw("limits put");
 }
 
 boost::asio::awaitable<void> Clients::read_all(gateway::Gateway& gateway, bool deep) {
@@ -142,7 +159,7 @@ boost::asio::awaitable<void> Clients::read_all(gateway::Gateway& gateway, bool d
     for (const auto& [id, told] : notebook_.told()) ids.push_back(id);
     for (const auto& [id, count] : notebook_.starts()) ids.push_back(id);
     for (const InvocationId& id : ids) {
-        TenantName tenant = kTenant;
+        TenantName tenant = tenant_of(id);
         InvocationId which = id;
         auto answer = co_await gateway.get(std::move(tenant), std::move(which));
         if (!answer && answer.error().code == Errc::not_found && notebook_.starts().contains(id))

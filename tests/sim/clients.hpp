@@ -11,7 +11,7 @@
 
 namespace longhaul::sim {
 
-inline const TenantName kTenant{"acme"};
+inline const TenantName kTenants[] = {TenantName{"acme"}, TenantName{"bolt"}};
 
 class Clients {
 public:
@@ -30,12 +30,15 @@ public:
                                                   Duration patience);
     boost::asio::awaitable<void> patch(gateway::Gateway& gateway, gateway::PatchRequest request);
     boost::asio::awaitable<void> pause(gateway::Gateway& gateway, FunctionName name, bool paused);
+    // Of every tenant.
     boost::asio::awaitable<void> put_function(gateway::Gateway& gateway, FunctionSpec spec);
+    boost::asio::awaitable<void> put_limits(gateway::Gateway& gateway, RunLimits limits);
     // Everything that anybody was told or that ran; with the bytes of results if `deep`.
     boost::asio::awaitable<void> read_all(gateway::Gateway& gateway, bool deep);
 
 private:
     boost::asio::awaitable<void> check_result(gateway::Gateway& gateway, Invocation invocation);
+    [[nodiscard]] TenantName tenant_of(const InvocationId& id) const;
     void take(const InvocationId& id, const Result<gateway::Snapshot>& answer);
 
     Notebook& notebook_;

@@ -8,6 +8,7 @@ namespace longhaul::sim {
 namespace {
 
 constexpr std::size_t kInlineMax = 8 * 1024;
+constexpr Duration kLongTimeout = std::chrono::minutes(1);  // a function that needs so much may
 
 }  // namespace
 
@@ -108,8 +109,15 @@ void FakeHost::cut(bool on) {
     if (on) notebook_.saw("partitions");
 }
 
+void FakeHost::deafen(Duration span) {
+    notebook_.trace("host " + name_ + ": deaf");
+    notebook_.saw("deaf hosts");
+    deaf_until_ = clock_.now() + span;
+}
+
 void FakeHost::heal() {
     cut(false);
+    deaf_until_ = {};
     drain(false);
     is_tidy_ = true;
     if (!up_) come_up(life_);
@@ -138,9 +146,10 @@ void FakeHost::run(const RunKey& key, Run& what, const std::string& body, Durati
     what.result = "result of " + body;
     if (random_.chance(0.2)) what.result.resize(kInlineMax + random_.below(60'000), '.');
     ++what.version;
+    const Duration most = timeout < kLongTimeout ? behaviour_.run_max : timeout;
     const Duration takes = random_.chance(0.05)
                                ? timeout * 2  // hangs
-                               : std::chrono::milliseconds(1) + random_.up_to(behaviour_.run_max);
+                               : std::chrono::milliseconds(1) + random_.up_to(most);
     if (takes > timeout)
         plan_end(key, what, clock_.now() + timeout, AttemptOutcome::timed_out, false);
     else
@@ -188,6 +197,19 @@ void FakeHost::end(const RunKey& key, Run& what, AttemptOutcome outcome, bool si
     what.end = std::move(end);
     lease(key, what);
     publish(key);
+    if (random_.chance(behaviour_.again)) tell_again(key);
+}
+
+// As by an agent that looks at the end anew: the first one stands.
+void FakeHost::tell_again(const RunKey& key) {
+    const TimePoint at = clock_.now() + random_.up_to(std::chrono::seconds(1));
+    clock_.call_at(at, [this, key] {
+        const auto found = runs_.find(key);
+        if (found == runs_.end() || !up_) return;
+        notebook_.saw("ends told again");
+        ++found->second.version;
+        publish(key);
+    });
 }
 
 void FakeHost::stop(const RunKey& key, Run& what, StopCause cause, Duration grace) {

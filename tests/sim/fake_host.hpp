@@ -33,6 +33,9 @@ struct HostBehaviour {
     Duration run_max = std::chrono::seconds(20);
     bool leases = false;
     double silent = 0.3;  // of questions of the agent to a leased instance
+    bool digests = true;  // it tells them
+    double again = 0.1;   // of ends: told once more, under a greater version
+    Duration announces_every = std::chrono::seconds(2);
 };
 
 class FakeHost {
@@ -45,6 +48,8 @@ public:
     void reboot(Duration down);
     // Nothing passes between it and the gateway.
     void cut(bool on);
+    // Whoever calls it finds nobody, for so long; what it reports goes out.
+    void deafen(Duration span);
     void heal();
     // Says so, and refuses new runs.
     void drain(bool on);
@@ -56,7 +61,7 @@ public:
     void lose_instance();
 
     [[nodiscard]] const std::string& name() const { return name_; }
-    [[nodiscard]] bool up() const { return up_; }
+    [[nodiscard]] bool tells_digests() const { return behaviour_.digests; }
     // Runs that nobody has acknowledged or fenced.
     [[nodiscard]] std::size_t kept() const { return runs_.size(); }
     // Up for this long, with all its instances found.
@@ -108,6 +113,7 @@ private:
     void run(const RunKey& key, Run& what, const std::string& body, Duration timeout);
     void plan_end(const RunKey& key, Run& what, TimePoint at, AttemptOutcome outcome, bool sigkill);
     void end(const RunKey& key, Run& what, AttemptOutcome outcome, bool sigkill);
+    void tell_again(const RunKey& key);
     void stop(const RunKey& key, Run& what, StopCause cause, Duration grace);
     [[nodiscard]] wire::StatusEntry entry_of(const RunKey& key, const Run& what) const;
     [[nodiscard]] std::size_t busy() const;
@@ -176,6 +182,7 @@ private:
     std::uint64_t boots_ = 1;
     bool complete_ = true;
     bool cut_ = false;
+    TimePoint deaf_until_{};
     bool draining_ = false;
     std::uint64_t drains_ = 0;
     TimePoint settled_at_{};

@@ -34,6 +34,7 @@ bool FakeHost::obey(OwnerTerm term) {
 }
 
 boost::asio::awaitable<FakeHost::Response> FakeHost::agent(port::PeerRequest request) {
+    if (clock_.now() < deaf_until_) co_return make_error(Errc::unreachable, "nobody listens");
     if (request.target == "/v1/instances:take") co_return co_await take(std::move(request.body));
     if (request.target == "/v1/kill:batch") co_return kill(request.body);
     if (request.target == "/v1/status:batch") co_return status(request.body);

@@ -8,7 +8,6 @@
 namespace longhaul::sim {
 namespace {
 
-constexpr Duration kAnnounceEvery = std::chrono::seconds(2);
 constexpr Duration kDigestEvery = std::chrono::seconds(30);
 constexpr Duration kRetryAfter = std::chrono::milliseconds(300);
 constexpr std::size_t kBatchMax = 3;
@@ -18,7 +17,7 @@ constexpr std::size_t kPageMax = 4;
 
 void FakeHost::announce_again() {
     send_report();
-    clock_.call_at(clock_.now() + kAnnounceEvery, [this] { announce_again(); });
+    clock_.call_at(clock_.now() + behaviour_.announces_every, [this] { announce_again(); });
 }
 
 // A change of one run: it has a sequence number even when nobody hears of it.
@@ -64,7 +63,8 @@ void FakeHost::send_report() {
     }
     if (!report.entries.empty()) report.first_seq = sent_seq_ + 1;
     const bool tells_all = report.host.last_seq == seq_;
-    if (tells_all && complete_ && digest_at_ <= clock_.now()) report.host.digest = digest();
+    if (behaviour_.digests && tells_all && complete_ && digest_at_ <= clock_.now())
+        report.host.digest = digest();
     const TimePoint arrives = clock_.now() + random_.up_to(std::chrono::milliseconds(20));
     clock_.call_at(arrives, [this, life = life_, report, text = wire::to_json(report).dump()] {
         if (life == life_ && up_) report_sent(report, text);

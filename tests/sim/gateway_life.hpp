@@ -1,14 +1,14 @@
 // One process of the gateway: the production code over ports that can be taken away at any moment.
 //
-// Dying is crash(): from then on nothing more becomes durable and nothing more leaves (the disk and
-// the gates see to that); the coroutines are then ended, which a real death does for us. Calls that
-// have left go on without it.
+// Dying is crash(), or the operation that its Lifeline was cut at: from then on nothing more
+// becomes durable and nothing more leaves (the gates see to that); the coroutines are then ended,
+// which a real death does for us. Calls that have left go on without it.
 #pragma once
 
 #include "gateway/driver/handle.hpp"
 #include "gateway/ledger/memory_view.hpp"
 #include "longhaul/journal/file_journal.hpp"
-#include "longhaul/system/workers.hpp"
+#include "tests/sim/gates.hpp"
 #include "tests/sim/witness.hpp"
 #include "tests/support/fake_bus.hpp"
 #include "tests/support/fake_peer.hpp"
@@ -32,7 +32,8 @@ struct Machine {
     test::MemoryDisk& disk;
     gateway::MemoryStore& view_store;
     test::SeededRandom& random;
-    system::InlineWorkers& workers;
+    test::SeededRandom& worker_random;
+    const Pace& pace;
     test::FakeEventSink& events;
     net::TaskGroup& wires;  // calls under way: they outlive who made them
     Notebook& notebook;
@@ -41,11 +42,10 @@ struct Machine {
 
 class GatedPeer final : public port::Peer {
 public:
-    explicit GatedPeer(Machine& machine) : machine_(machine) {}
+    GatedPeer(Machine& machine, Lifeline& life) : machine_(machine), life_(life) {}
     boost::asio::awaitable<Result<port::PeerResponse>> call(std::string address,
                                                             port::PeerRequest request,
                                                             Duration limit) override;
-    void close() { closed_ = true; }
 
 private:
     struct Slot;
@@ -53,7 +53,7 @@ private:
                                                 std::string address, port::PeerRequest request,
                                                 Duration limit);
     Machine& machine_;
-    bool closed_ = false;
+    Lifeline& life_;
 };
 
 class NoBlobs final : public port::BlobStore {
@@ -80,6 +80,7 @@ public:
 
     [[nodiscard]] gateway::Gateway& gateway() { return *gateway_; }
     [[nodiscard]] bool serves() const { return serves_; }
+    [[nodiscard]] Lifeline& lifeline() { return life_; }
     [[nodiscard]] bool storage_failed() const { return storage_failed_; }
     // What clients do with this process; ended with it.
     [[nodiscard]] net::TaskGroup& clients() { return clients_; }
@@ -87,7 +88,11 @@ public:
 private:
     Machine& machine_;
     const gateway::GatewayLimits limits_;
+    Lifeline life_;
     GatedPeer peer_;
+    GatedDisk disk_;
+    GatedSink sink_;
+    SlowWorkers workers_;
     NoBlobs blobs_;
     gateway::BodyStore bodies_;
     gateway::BodyStore uploads_;

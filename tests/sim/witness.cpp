@@ -8,11 +8,13 @@
 namespace longhaul::sim {
 namespace {
 
-// Longer than an invocation avoids hosts that refused it, and so lets others pass.
-constexpr Duration kMayBePassed = std::chrono::seconds(10);
+// Longer than an invocation avoids hosts that refused it, and so lets others pass, and longer than
+// it takes until what was decided is durable.
+constexpr Duration kMayBePassed = std::chrono::seconds(20);
 
-// On the way to the gateway: so much later it may believe in a lease.
-constexpr Duration kNewsMayTake = std::chrono::seconds(5);
+// On the way to the gateway, and until the dispatch is durable: so much later it may believe in a
+// lease.
+constexpr Duration kNewsMayTake = std::chrono::seconds(15);
 
 }  // namespace
 
@@ -42,6 +44,7 @@ void Witness::opened(port::Journal& journal) {
     journal_.clear();
     known_.clear();
     functions_.clear();
+    limits_ = first_limits_;
     keys_.clear();
     tokens_.clear();
     owed_.clear();
@@ -83,9 +86,11 @@ void Witness::fold_other(const Record& record) {
             notebook_.violation("I8", "an owner term that was used before");
         term_ = term->term;
     } else if (const auto* put = std::get_if<FunctionPutRecord>(&record)) {
-        functions_[put->function->name].spec = put->function;
+        functions_[{put->tenant, put->function->name}].spec = put->function;
     } else if (const auto* pause = std::get_if<QueuePausedRecord>(&record)) {
-        functions_[pause->function].paused = pause->paused;
+        functions_[{pause->tenant, pause->function}].paused = pause->paused;
+    } else if (const auto* put_limits = std::get_if<LimitsPutRecord>(&record)) {
+        limits_ = put_limits->limits;
     } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
         const Invocation& invocation = accepted->invocation;
         const std::string& key = invocation.options.idempotency_key;
@@ -130,40 +135,80 @@ void Witness::check_dispatch(const Invocation& before, const Attempt& attempt) {
     const Attempt* last = is_accept ? nullptr : before.current();
     if (last && last->number >= attempt.number) wrong("I3", key, "an attempt's number again");
     if (last && !last->outcome && !last->fenced) wrong("I3", key, "the attempt before goes on");
-    std::uint32_t running = 0;
-    std::uint32_t of_function = 0;
-    for (const auto& [id, other] : known_) {
-        if (!holds_slot(other.invocation.state)) continue;
-        ++running;
-        if (other.invocation.function->name == before.function->name) ++of_function;
-    }
-    const Function& function = functions_[before.function->name];
-    if (function.paused) wrong("I7", key, "granted while its queue is paused");
-    if (function.spec && of_function >= function.spec->max_running)
-        wrong("I7", key, "granted at the limit of its function");
-    if (running >= global_max_) wrong("I7", key, "granted at the limit of the gateway");
+    const Running running = running_beside(before);
+    check_limits(before, key, running);
     for (const RunKey& owed : owed_[attempt.host])
         if (attempt.dispatched_at > life_began_)
             wrong("I3", key, "sent to a host that is still owed the fence of " + owed.first.text);
     dispatches_[attempt.host].push_back(attempt.dispatched_at);
-    check_line(before);
+    check_line(before, running);
 }
 
-// The most urgent first, of these the first come, but for those that were sent back a moment ago.
-void Witness::check_line(const Invocation& granted) {
+Witness::Running Witness::running_beside(const Invocation& invocation) const {
+    Running running;
+    for (const auto& [id, known] : known_) {
+        const Invocation& other = known.invocation;
+        if (!holds_slot(other.state)) continue;
+        ++running.all;
+        if (other.tenant != invocation.tenant) continue;
+        ++running.of_tenant;
+        if (other.function->name != invocation.function->name) continue;
+        ++running.of_function;
+        ++running.of_key[other.options.concurrency_key];
+    }
+    return running;
+}
+
+void Witness::check_limits(const Invocation& granted, const RunKey& key, const Running& running) {
+    const Function& function = functions_[{granted.tenant, granted.function->name}];
+    const std::string& of = granted.options.concurrency_key;
+    if (function.paused) wrong("I7", key, "granted while its queue is paused");
+    if (function.spec && running.of_function >= function.spec->max_running)
+        wrong("I7", key, "granted at the limit of its function");
+    const auto of_key = running.of_key.find(of);
+    if (function.spec && !of.empty() && of_key != running.of_key.end() &&
+        of_key->second >= function.spec->key_max_running)
+        wrong("I7", key, "granted at the limit of its concurrency key");
+    if (limits_.tenant_max > 0 && running.of_tenant >= limits_.tenant_max)
+        wrong("I7", key, "granted at the limit of its tenant");
+    if (running.all >= limits_.global_max) wrong("I7", key, "granted at the limit of the gateway");
+}
+
+// Within a function the more urgent go first, and of equals with the same key the oldest; but for
+// those that were sent back a moment ago, and those whose key is at its limit. Keys of one priority
+// take turns.
+void Witness::check_line(const Invocation& granted, const Running& running) {
     const TimePoint now = clock_.now();
     if (life_began_ + kMayBePassed > now) return;
-    for (const auto& [id, other] : known_) {
-        const Invocation& waiting = other.invocation;
-        if (waiting.state != State::queued || id == granted.id) continue;
-        if (waiting.function->name != granted.function->name) continue;
-        if (waiting.options.priority > granted.options.priority) continue;
-        if (waiting.options.priority == granted.options.priority &&
-            waiting.in_line_since() >= granted.in_line_since())
-            continue;
-        if (other.queued_since + kMayBePassed > now) continue;
-        wrong("fair", {granted.id, 0}, "passed " + id.text + ", which waits for longer");
+    for (const auto& [id, other] : known_)
+        if (id != granted.id && other.queued_since + kMayBePassed <= now &&
+            is_before(other.invocation, granted, running))
+            wrong("fair", {granted.id, 0}, "passed " + id.text + ", which was before it");
+}
+
+bool Witness::is_before(const Invocation& waiting, const Invocation& granted,
+                        const Running& running) {
+    if (waiting.state != State::queued || waiting.tenant != granted.tenant) return false;
+    if (waiting.function->name != granted.function->name) return false;
+    const SubmitOptions& its = waiting.options;
+    const SubmitOptions& options = granted.options;
+    if (its.priority != options.priority) {
+        if (its.priority > options.priority) return false;
+        const Function& function = functions_[{granted.tenant, granted.function->name}];
+        const std::uint32_t most = function.spec ? function.spec->key_max_running : 0;
+        const auto of_key = running.of_key.find(its.concurrency_key);
+        const bool is_full = most > 0 && !its.concurrency_key.empty() &&
+                             of_key != running.of_key.end() && of_key->second >= most;
+        return !is_full;
     }
+    return its.concurrency_key == options.concurrency_key &&
+           waiting.in_line_since() < granted.in_line_since();
+}
+
+std::optional<TenantName> Witness::tenant_of(const InvocationId& id) const {
+    const auto place = known_.find(id);
+    if (place == known_.end()) return std::nullopt;
+    return place->second.invocation.tenant;
 }
 
 void Witness::check_terminal(const Invocation& before, const TerminalRecord& record) {
@@ -171,6 +216,8 @@ void Witness::check_terminal(const Invocation& before, const TerminalRecord& rec
     if (record.stop && record.stop->cause == StopCause::cancel && record.stop->sigkill_sent &&
         record.change.state == State::cancelled)
         wrong("I10", key, "cancelled, though it was killed");
+    if (live_ && record.stop && record.stop->confirmed && notebook_.lives(before.id))
+        wrong("I10", key, "its stop is confirmed, and it runs");
     if (!record.end || !live_) return;
     if (record.end->outcome == AttemptOutcome::succeeded &&
         notebook_.truth(key) != AttemptOutcome::succeeded)

@@ -21,8 +21,8 @@ namespace longhaul::sim {
 
 class Witness {
 public:
-    Witness(const port::Clock& clock, Notebook& notebook, std::uint32_t global_max)
-        : clock_(clock), notebook_(notebook), global_max_(global_max) {}
+    Witness(const port::Clock& clock, Notebook& notebook, const RunLimits& limits)
+        : clock_(clock), notebook_(notebook), first_limits_(limits), limits_(limits) {}
 
     // A new process has opened its journal: all that was durable is still there.
     void opened(port::Journal& journal);
@@ -34,6 +34,8 @@ public:
     void shown(const Invocation& invocation);
     void accepted(const InvocationId& id);
 
+    // Whose it is, if that is known.
+    [[nodiscard]] std::optional<TenantName> tenant_of(const InvocationId& id) const;
     // When work was sent to the host, in this life.
     [[nodiscard]] const std::vector<TimePoint>& dispatches(const HostId& host) {
         return dispatches_[host];
@@ -50,12 +52,24 @@ private:
         std::shared_ptr<const FunctionSpec> spec;
         bool paused = false;
     };
+    using FunctionKey = std::pair<TenantName, FunctionName>;
+    // What runs beside an invocation.
+    struct Running {
+        std::uint32_t all = 0;
+        std::uint32_t of_tenant = 0;
+        std::uint32_t of_function = 0;
+        std::map<std::string, std::uint32_t> of_key{};  // of the function
+    };
 
     void fold(const std::string& bytes);
     void fold_other(const Record& record);
     void fold_change(const Record& record);
     void check_dispatch(const Invocation& before, const Attempt& attempt);
-    void check_line(const Invocation& granted);
+    [[nodiscard]] Running running_beside(const Invocation& invocation) const;
+    void check_limits(const Invocation& granted, const RunKey& key, const Running& running);
+    void check_line(const Invocation& granted, const Running& running);
+    [[nodiscard]] bool is_before(const Invocation& waiting, const Invocation& granted,
+                                 const Running& running);
     void check_terminal(const Invocation& before, const TerminalRecord& record);
     // Nothing is said of the evidence where it ended by a stop.
     void check_lost(const Invocation& before, AttemptNumber number,
@@ -72,7 +86,8 @@ private:
 
     const port::Clock& clock_;
     Notebook& notebook_;
-    const std::uint32_t global_max_;
+    const RunLimits first_limits_;
+    RunLimits limits_;
 
     std::vector<std::string> journal_;  // durable, by position
     bool live_ = false;                 // not while a journal is read again
@@ -80,7 +95,7 @@ private:
     OwnerTerm term_ = 0;
     bool term_is_due_ = false;  // the first record of a life
     std::map<InvocationId, Known> known_;
-    std::map<FunctionName, Function> functions_;
+    std::map<FunctionKey, Function> functions_;
     std::map<std::string, InvocationId> keys_;
     std::set<std::string> tokens_;
     std::map<HostId, std::set<RunKey>> owed_;  // fences that hosts have not heard, of this life

@@ -10,24 +10,31 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kSteps = 150;
-constexpr Duration kTimersTake = seconds(5);
 constexpr Duration kCalm = seconds(18);
 constexpr Duration kLongCalm = seconds(75);
-constexpr std::uint32_t kGlobalMax = 8;
-constexpr Duration kHostGrace = std::chrono::minutes(1);
+constexpr RunLimits kRunLimits{.global_max = 8, .tenant_max = 7};
+constexpr Duration kSeldom = seconds(5);
+constexpr Duration kJobMax = milliseconds(100);
+constexpr Duration kSlowJobMax = seconds(4);
+constexpr std::uint64_t kOperations = 150;  // of the gateway, in some seconds
 
-gateway::GatewayLimits limits() {
+// In a third of the histories hosts are given up so soon that runs outlive it.
+gateway::GatewayLimits limits(std::uint64_t seed) {
+    const Duration grace = seed % 3 == 1 ? seconds(20) : seconds(60);
     gateway::GatewayLimits result;
-    result.scheduler.hosts.host_grace = kHostGrace;
-    result.scheduler.run.global_max = kGlobalMax;
-    result.dispatch.result_grace = kHostGrace;
+    result.scheduler.hosts.host_grace = grace;
+    result.scheduler.run = kRunLimits;
+    result.dispatch.result_grace = grace;
     return result;
 }
 
-// Half of the histories have hosts that lease instances ahead.
-HostBehaviour behaviour(std::uint64_t seed) {
+// Half of the histories have hosts that lease instances ahead; in a third they tell no digests, so
+// that what else repairs has to do it alone.
+HostBehaviour behaviour(const Story& story) {
     HostBehaviour result;
-    result.leases = seed % 2 == 0;
+    result.leases = story.seed % 2 == 0;
+    result.digests = story.seed % 3 != 0;
+    if (story.lasts.count() > 0) result.announces_every = kSeldom;
     return result;
 }
 
@@ -38,31 +45,37 @@ boost::asio::awaitable<bool> finished(boost::asio::awaitable<void> task) {
 
 }  // namespace
 
-World::World(std::uint64_t seed, bool traces)
-    : random_(seed),
-      notebook_(clock_, traces),
-      witness_(clock_, notebook_, kGlobalMax),
-      peer_(io_.get_executor(), clock_, seed + 1),
-      bus_(io_.get_executor(), clock_, seed + 2),
-      events_(seed + 5),
-      disk_(seed + 3),
-      gateway_random_(seed + 4),
+World::World(const Story& story)
+    : story_(story),
+      random_(story.seed),
+      notebook_(clock_, story.traces),
+      witness_(clock_, notebook_, kRunLimits),
+      peer_(io_.get_executor(), clock_, story.seed + 1),
+      bus_(io_.get_executor(), clock_, story.seed + 2),
+      events_(story.seed + 5),
+      disk_(story.seed + 3),
+      gateway_random_(story.seed + 4),
+      worker_random_(story.seed + 6),
       wires_(io_.get_executor(), Logger()),
-      machine_{io_.get_executor(), clock_,   peer_,   bus_,   disk_,     view_store_,
-               gateway_random_,    workers_, events_, wires_, notebook_, witness_},
+      machine_{io_.get_executor(), clock_, peer_,   bus_,   disk_,     view_store_, gateway_random_,
+               worker_random_,     pace_,  events_, wires_, notebook_, witness_},
       clients_(notebook_, witness_, clock_),
-      status_(clock_, bus_, notebook_, seed + 5) {
+      status_(clock_, bus_, notebook_, story.seed + 5) {
     events_.set_failures(0.2);
     for (const char* name : {"h1", "h2", "h3"})
         hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, status_, notebook_,
-                                                    witness_, random_.next(), behaviour(seed)));
+                                                    witness_, random_.next(), behaviour(story)));
 }
 
 World::~World() = default;
 
 std::string World::run() {
+    pace_.job_max = kJobMax;
     begin();
-    for (int step = 0; step < kSteps && notebook_.wrong().empty(); ++step) {
+    const TimePoint until = clock_.now() + story_.lasts;
+    while (clock_.now() < until && notebook_.wrong().empty()) act_slowly();
+    for (int step = 0; step < kSteps && story_.lasts.count() == 0 && notebook_.wrong().empty();
+         ++step) {
         act();
         pass_time();
         look();
@@ -75,7 +88,7 @@ std::string World::run() {
 void World::begin() {
     for (const auto& host : hosts_) host->begin();
     start_gateway();
-    for (const char* name : {"f", "g", kAgain, kAgainUnlessLost, "broken"}) {
+    for (const char* name : {"f", "g", kAgain, kAgainUnlessLost, "long", "broken"}) {
         FunctionSpec what = spec(name);
         gateway::Gateway& gateway = lives_.back()->gateway();
         finish_task(clients_.put_function(gateway, std::move(what)));
@@ -88,12 +101,17 @@ FunctionSpec World::spec(const std::string& name) {
     result.name = FunctionName{name};
     result.command = {"/bin/work"};
     result.max_running = 5;
+    result.key_max_running = 1 + static_cast<std::uint32_t>(random_.below(2));
     result.timeout = seconds(15 + random_.below(20));
     result.load_timeout = seconds(5);
     result.queue_ttl = seconds(90);
     result.cancel_grace = seconds(5);
     result.timeout_grace = seconds(3);
     result.retry = retry_of(name);
+    if (name != "long") return result;
+    result.max_running = 3;
+    result.timeout = seconds(70 + random_.below(80));
+    result.cancel_grace = seconds(30 + random_.below(40));
     return result;
 }
 
@@ -113,14 +131,52 @@ std::optional<InvocationId> World::any_told() {
     return place->first;
 }
 
+void World::submit() {
+    const bool again = next_number_ > 1 && random_.chance(0.3);
+    const std::uint64_t number = again ? 1 + random_.below(next_number_ - 1) : next_number_++;
+    client("submit", [&](auto& gateway) { return clients_.submit(gateway, number); });
+}
+
+// Those who had no answer from the life before.
+void World::submit_again() {
+    for (int left = 3; left > 0 && next_number_ > 1; --left) {
+        const std::uint64_t number = recent_number();
+        client("again", [&](auto& gateway) { return clients_.submit(gateway, number); });
+    }
+}
+
+std::uint64_t World::recent_number() {
+    return next_number_ - 1 - random_.below(std::min<std::uint64_t>(next_number_ - 1, 8));
+}
+
+// Some work, a while later anything, and then a longer while.
+void World::act_slowly() {
+    for (std::uint64_t left = 1 + random_.below(4); left > 0; --left) submit();
+    pass(random_.up_to(seconds(10)));
+    look();
+    if (random_.chance(0.05))
+        restart_all();
+    else
+        act();
+    pass(random_.up_to(seconds(90)));
+    look();
+}
+
+void World::restart_all() {
+    notebook_.trace("world: all is restarted");
+    notebook_.saw("restarts of everything");
+    status_.kill(random_.up_to(seconds(5)));
+    for (const auto& host : hosts_) host->restart(random_.up_to(seconds(8)));
+    crash_gateway(random_.chance(0.5));
+}
+
 void World::act() {
     const std::uint64_t what = random_.below(100);
     if (what < 35) {
-        const bool again = next_number_ > 1 && random_.chance(0.3);
-        const std::uint64_t number = again ? 1 + random_.below(next_number_ - 1) : next_number_++;
-        client("submit", [&](auto& gateway) { return clients_.submit(gateway, number); });
+        submit();
     } else if (what < 38) {
-        const std::uint64_t number = 1 + random_.below(next_number_);
+        if (next_number_ == 1) return;
+        const std::uint64_t number = recent_number();
         client("misuse", [&](auto& gateway) { return clients_.misuse_key(gateway, number); });
     } else if (what < 68) {
         const auto id = any_told();
@@ -131,7 +187,8 @@ void World::act() {
             client("wait", [&](auto& gateway) { return clients_.wait_end(gateway, *id); });
         else if (what < 58)
             client("stops", [&](auto& gateway) {
-                return clients_.cancel_then_kill(gateway, *id, random_.up_to(seconds(3)));
+                return clients_.cancel_then_kill(
+                    gateway, *id, random_.up_to(random_.chance(0.5) ? seconds(3) : seconds(1)));
             });
         else if (what < 60)
             client("patch", [&](auto& gateway) {
@@ -152,7 +209,7 @@ void World::act() {
 }
 
 void World::act_on_gateway() {
-    switch (random_.below(8)) {
+    switch (random_.below(11)) {
     case 0:
     case 1: crash_gateway(true); break;
     case 2:
@@ -165,11 +222,26 @@ void World::act_on_gateway() {
                [&](auto& gateway) { return clients_.put_function(gateway, std::move(what)); });
         break;
     }
+    case 7: lives_.back()->lifeline().cut_at(1 + random_.below(kOperations)); break;
+    case 8:
+        client("limits", [&](auto& gateway) {
+            const auto least = static_cast<std::uint32_t>(4 + random_.below(4));
+            return clients_.put_limits(gateway, RunLimits{least + 1, least});
+        });
+        break;
+    case 9: take_view_away(); break;
     default:
         client("pause", [&](auto& gateway) {
             return clients_.pause(gateway, FunctionName{"g"}, random_.chance(0.3));
         });
     }
+}
+
+void World::take_view_away() {
+    notebook_.trace("gateway: its view cannot be written");
+    notebook_.saw("views that cannot be written");
+    view_store_.fail_writes(make_error(Errc::io_failed, "EIO (the view's disk)"));
+    view_away_until_ = clock_.now() + random_.up_to(seconds(40));
 }
 
 void World::act_on_world() {
@@ -179,7 +251,7 @@ void World::act_on_world() {
         return;
     }
     FakeHost& host = *hosts_[random_.below(hosts_.size())];
-    switch (random_.below(12)) {
+    switch (random_.below(14)) {
     case 0:
     case 1: host.restart(random_.up_to(seconds(8))); break;
     case 2: host.reboot(random_.up_to(seconds(20))); break;
@@ -188,9 +260,16 @@ void World::act_on_world() {
     case 9: host.drain(true); break;
     case 10: host.drain(false); break;
     case 11: host.confuse(bus_); break;
+    case 12: host.deafen(random_.up_to(seconds(20))); break;
     case 4:
     case 5: host.cut(false); break;
-    case 6: {
+    case 13: pace_.job_max = random_.chance(0.5) ? kSlowJobMax : kJobMax; break;
+    default: act_on_network();
+    }
+}
+
+void World::act_on_network() {
+    if (random_.chance(0.3)) {
         test::PeerFaults faults;
         if (random_.chance(0.7)) {
             faults.refuse = 0.05;
@@ -200,40 +279,50 @@ void World::act_on_world() {
             faults.delay_max = milliseconds(random_.below(800));
         }
         peer_.set_faults(faults);
-        break;
+        return;
     }
-    default: {
-        test::BusFaults faults;
-        if (random_.chance(0.7)) {
-            faults.drop = 0.1;
-            faults.duplicate = 0.1;
-            faults.delayed = 0.3;
-            faults.delay_max = seconds(3);
-            faults.cut = random_.chance(0.05);
-        }
-        bus_.set_faults(faults);
-        status_.set_loss(faults.drop);
+    test::BusFaults faults;
+    if (random_.chance(0.7)) {
+        faults.drop = 0.1;
+        faults.duplicate = 0.1;
+        faults.delayed = 0.3;
+        faults.delay_max = seconds(3);
+        faults.cut = random_.chance(0.05);
     }
-    }
+    bus_.set_faults(faults);
+    status_.set_loss(faults.drop);
 }
 
 // Up to some moment, or, to stop in the midst of things, up to some handler.
 void World::pass_time() {
-    if (random_.chance(0.05)) {
-        test::run_for(io_, clock_, random_.up_to(seconds(40)));
-        return;
-    }
+    if (random_.chance(0.05)) return pass(random_.up_to(seconds(40)));
     if (random_.chance(0.3)) {
         std::uint64_t handlers = random_.below(60);
-        static_cast<void>(wait_for([&handlers] { return handlers-- == 0; }, seconds(2)));
+        const Lifeline& life = lives_.back()->lifeline();
+        static_cast<void>(wait_for([&] { return life.is_cut() || handlers-- == 0; }, seconds(2)));
         return;
     }
-    test::run_for(io_, clock_, random_.up_to(milliseconds(1500)));
+    pass(random_.up_to(milliseconds(1500)));
+}
+
+void World::pass(Duration span) {
+    const TimePoint until = clock_.now() + span;
+    const Lifeline& life = lives_.back()->lifeline();
+    if (wait_for([&life] { return life.is_cut(); }, span)) return;
+    if (clock_.now() < until) clock_.advance_to(until);
+    test::settle(io_);
 }
 
 void World::look() {
+    if (view_away_until_ && *view_away_until_ <= clock_.now()) {
+        view_store_.fail_writes(Error{});
+        view_away_until_.reset();
+    }
     GatewayLife& life = *lives_.back();
-    if (life.storage_failed()) {
+    if (life.lifeline().is_cut()) {
+        notebook_.saw("deaths in the midst of things");
+        crash_gateway(random_.chance(0.5));
+    } else if (life.storage_failed()) {
         notebook_.saw("storage failures");
         crash_gateway(true);
     }
@@ -244,83 +333,37 @@ void World::look() {
     check_drains(scheduler);
 }
 
-// I6, while it goes on: nothing waits beyond its clocks, no body of live work is gone.
-void World::check_overdue(const gateway::Scheduler& scheduler) {
-    const TimePoint before = clock_.now() - kTimersTake;
-    const bool is_new = began_at_ > before;
-    scheduler.for_each([this, before, is_new](const Invocation& invocation) {
-        if (is_terminal(invocation.state)) return;
-        const TimePoint due = std::min(invocation.deadline, invocation.queue_ttl_at);
-        if (!is_new && invocation.state == State::queued && !invocation.started_at && due < before)
-            notebook_.violation("I6", invocation.id.text + " waits beyond its clocks");
-        if (!is_new && waits_for_time(invocation.state) && invocation.due_at < before)
-            notebook_.violation("I6", invocation.id.text + " waits beyond its time");
-        if (!invocation.body.file.empty() && !disk_.exists("data/bodies/" + invocation.body.file))
-            notebook_.violation("I1", "the body of " + invocation.id.text + " is gone");
-    });
-}
-
-// Where a host was known to drain at two looks, nothing was sent to it in between.
-void World::check_drains(const gateway::Scheduler& scheduler) {
-    for (const auto& host : hosts_) {
-        const HostId id{host->name()};
-        const gateway::Host* known = scheduler.hosts().find(id);
-        if (!known || !known->news.draining) {
-            seen_drains_.erase(id);
-            continue;
-        }
-        const SeenDrain now{lives_.size(), host->drains(), clock_.now()};
-        const auto [before, is_new] = seen_drains_.emplace(id, now);
-        if (!is_new && before->second.life == now.life && before->second.turn == now.turn)
-            for (const TimePoint at : witness_.dispatches(id))
-                if (at > before->second.at)
-                    notebook_.violation("drain", "work was sent to " + id.text + ", which drains");
-        before->second = now;
-    }
-}
-
 void World::calm() {
     notebook_.trace("world: is calm");
     notebook_.saw("calms");
-    disk_.clear_faults();
-    peer_.set_faults(test::PeerFaults{});
-    bus_.set_faults(test::BusFaults{});
-    status_.heal();
-    for (const auto& host : hosts_) host->cut(false);
+    still();
+    for (const auto& host : hosts_) {
+        host->cut(false);
+        host->deafen(Duration::zero());
+    }
     const TimePoint since = clock_.now();
     const std::size_t life = lives_.size();
-    test::run_for(io_, clock_, kCalm);
+    pass(kCalm);
     look();
     if (lives_.size() != life || !lives_.back()->serves()) return;
     check_calm(since);
     if (!random_.chance(0.3)) return;
-    test::run_for(io_, clock_, kLongCalm);
+    pass(kLongCalm);
     look();
     if (lives_.size() != life) return;
-    for (const auto& host : hosts_)
-        if (host->settled_since(since))
-            for (const FakeHost::Fact& fact : host->facts())
-                if (fact.ended_at && *fact.ended_at < since)
-                    notebook_.violation("news", "the end of " + fact.key.first.text + " on " +
-                                                    host->name() + " is not acknowledged");
+    check_acknowledged(since);
 }
 
-void World::check_calm(TimePoint since) {
-    const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
-    for (const auto& host : hosts_) {
-        if (!host->settled_since(since)) continue;
-        for (const FakeHost::Fact& fact : host->facts()) {
-            const Invocation* known = scheduler.find(fact.key.first);
-            if (!known || !holds_slot(known->state)) continue;
-            if (known->current()->number != fact.key.second || known->current()->fenced) continue;
-            const std::string name = fact.key.first.text + " on " + host->name();
-            if (fact.ended_at && *fact.ended_at < since && !fact.result_is_remote)
-                notebook_.violation("news", "nobody took in the end of " + name);
-            if (fact.runs && known->state == State::stopping && known->stop.at < since &&
-                fact.stop_cause < known->stop.cause)
-                notebook_.violation("I10", "the stop was not told: " + name);
-        }
-    }
+// No more faults.
+void World::still() {
+    disk_.clear_faults();
+    peer_.set_faults(test::PeerFaults{});
+    bus_.set_faults(test::BusFaults{});
+    status_.heal();
+    pace_.job_max = kJobMax;
+    lives_.back()->lifeline().spare();
+    view_store_.fail_writes(Error{});
+    view_away_until_.reset();
 }
 
 bool World::wait_for(const std::function<bool()>& done, Duration limit) {
@@ -333,8 +376,10 @@ void World::finish_task(boost::asio::awaitable<void> task) {
 
 void World::start_gateway() {
     for (int tries = 0; tries < 5; ++tries) {
-        lives_.push_back(std::make_unique<GatewayLife>(machine_, limits()));
+        lives_.push_back(std::make_unique<GatewayLife>(machine_, limits(story_.seed)));
         GatewayLife& life = *lives_.back();
+        if (lives_.size() > 1 && !is_healed_ && tries < 2 && random_.chance(0.15))
+            life.lifeline().cut_at(1 + random_.below(kOperations));
         began_at_ = clock_.now();
         const Result<void> started = test::run_task(io_, clock_, life.start());
         if (started) {
@@ -345,10 +390,13 @@ void World::start_gateway() {
             if (lives_.size() > 1 && live > 0) notebook_.saw("gateway restarts with live work");
             if (notebook_.live_runs() > 0 && lives_.size() > 1)
                 notebook_.saw("gateway restarts while functions run");
+            if (!is_healed_ && random_.chance(0.1)) take_view_away();
+            if (random_.chance(0.5)) submit_again();
             return;
         }
         notebook_.trace("gateway: could not start: " + started.error().message);
         notebook_.saw("starts that failed");
+        if (life.lifeline().is_cut()) notebook_.saw("deaths while it starts");
         if (started.error().code == Errc::corrupt)
             notebook_.violation("I12", "could not start: " + started.error().message);
         disk_.cut_power();
@@ -367,6 +415,7 @@ void World::crash_gateway(bool by_power) {
     disk_.clear_faults();
     const std::size_t unflushed = view_store_.unflushed();
     finish_task(lives_.back()->crash());
+    view_away_until_.reset();
     if (by_power)
         view_store_.crash(random_.below(std::min(unflushed, view_store_.unflushed()) + 1));
     be_down();
@@ -390,10 +439,8 @@ void World::be_down() {
 
 void World::heal() {
     notebook_.trace("world: heals");
-    disk_.clear_faults();
-    peer_.set_faults(test::PeerFaults{});
-    bus_.set_faults(test::BusFaults{});
-    status_.heal();
+    is_healed_ = true;
+    still();
     for (const auto& host : hosts_) host->heal();
     crash_gateway(true);  // the disk may have stopped without anybody having noticed
     client("resume",
@@ -422,17 +469,6 @@ void World::heal() {
         if (host->kept() > 0)
             notebook_.violation("I11", host->name() + " keeps " + std::to_string(host->kept()) +
                                            " runs that nobody lets it forget");
-}
-
-void World::check_events() {
-    if (!events_.wrong().empty()) notebook_.violation("events", events_.wrong());
-    for (const auto& [id, told] : notebook_.told())
-        if (events_.complete_to(id.text) != told.revision)
-            notebook_.violation("events", id.text + " ended at revision " +
-                                              std::to_string(told.revision) +
-                                              ", its events are complete to " +
-                                              std::to_string(events_.complete_to(id.text)));
-    if (events_.taken().size() > notebook_.told().size()) notebook_.saw("events published");
 }
 
 void World::finish() {

@@ -18,9 +18,16 @@
 
 namespace longhaul::sim {
 
+struct Story {
+    std::uint64_t seed = 1;
+    bool traces = false;  // to stderr
+    // Of virtual time, with little happening in it; 0: some minutes, full of things.
+    Duration lasts{0};
+};
+
 class World {
 public:
-    World(std::uint64_t seed, bool traces);
+    explicit World(const Story& story);
     ~World();
     World(const World&) = delete;
     World& operator=(const World&) = delete;
@@ -33,15 +40,26 @@ private:
     // The story.
     void begin();
     void act();
+    void submit();
+    void submit_again();
+    [[nodiscard]] std::uint64_t recent_number();
+    void act_slowly();
+    void restart_all();
     void act_on_gateway();
+    void take_view_away();
     void act_on_world();
+    void act_on_network();
     void pass_time();
+    // So much of it, or up to the death of the gateway's process.
+    void pass(Duration span);
     void look();
     void check_overdue(const gateway::Scheduler& scheduler);
     void check_drains(const gateway::Scheduler& scheduler);
     // No faults for a while: what every host knows has to reach the gateway.
     void calm();
+    void still();
     void check_calm(TimePoint since);
+    void check_acknowledged(TimePoint since);
     void heal();
     void finish();
 
@@ -59,6 +77,7 @@ private:
     void check_events();
     void finish_task(boost::asio::awaitable<void> task);
 
+    const Story story_;
     test::FakeClock clock_;
     boost::asio::io_context io_{1};
     test::SeededRandom random_;
@@ -69,8 +88,11 @@ private:
     test::FakeEventSink events_;
     test::MemoryDisk disk_;
     gateway::MemoryStore view_store_;
-    system::InlineWorkers workers_;
     test::SeededRandom gateway_random_;
+    test::SeededRandom worker_random_;
+    Pace pace_;
+    std::optional<TimePoint> view_away_until_{};
+    bool is_healed_ = false;
     net::TaskGroup wires_;
     Machine machine_;
     Clients clients_;

@@ -28,6 +28,9 @@ enum class Mutant : std::uint8_t {
     // Slots and queues.
     limit_off_by_one,      // waiting: one more than max_running
     global_limit_ignored,  // waiting
+    tenant_limit_ignored,  // fair_queue
+    key_limit_ignored,     // function_lines
+    priority_reversed,     // function_lines: the least urgent goes first
     paused_queue_granted,  // waiting
     stop_frees_slot,       // entries: what is stopping holds no slot
     place_lost,            // dispatch: what is sent back goes to the end of the line
@@ -36,6 +39,7 @@ enum class Mutant : std::uint8_t {
     attempt_number_reused,    // dispatch
     unsure_start_is_refusal,  // dispatcher: a start without an answer is sent elsewhere
     ended_start_is_refusal,   // dispatcher: what had ended there is sent elsewhere
+    repeated_start_is_fresh,  // dispatcher: what an earlier life may have started counts as unsent
     token_unchecked,          // ends: a report under another token counts
     late_report_counts,       // entries: an attempt that is over may end again
     fence_forgotten,          // ends: an attempt is given up without a fence
