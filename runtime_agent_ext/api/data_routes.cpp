@@ -88,7 +88,8 @@ boost::asio::awaitable<net::Response> start(Agent& agent, net::Request& request)
     const std::string_view authorization = request.header("Authorization").value_or("");
     constexpr std::string_view kBearer = "Bearer ";
     if (!authorization.starts_with(kBearer) ||
-        !agent.run_token_allows(authorization.substr(kBearer.size()))) {
+        !agent.run_token_allows(authorization.substr(kBearer.size()),
+                                request.header(headers::kInvocation).value_or(""))) {
         net::Response refusal = net::problem_response(make_error(
             Errc::refused, "the run token is not the one for the next run", "unauthorized"));
         refusal.status = 401;

@@ -136,6 +136,7 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
     Run run;
     run.key = order.key;
     run.token = order.token;
+    run.run_token = order.run_token;
     run.shard = order.shard;
     run.owner_term = order.owner_term;
     run.started_at = now;

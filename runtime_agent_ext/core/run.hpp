@@ -80,6 +80,7 @@ struct FunctionEnd {
 struct Run {
     RunKey key;
     Token token;
+    std::string run_token{};
     Shard shard = 0;  // and the term of the owner who started it
     OwnerTerm owner_term = 0;
     std::uint64_t version = 1;

@@ -191,10 +191,15 @@ asio::awaitable<bool> Agent::destroy() {
     co_return tree_proven_gone_;
 }
 
-bool Agent::run_token_allows(std::string_view token) const {
+bool Agent::run_token_allows(std::string_view token, std::string_view invocation) const {
+    const auto opens = [token](const std::string& run_token) {
+        return !run_token.empty() && crypto::equal_constant_time(token, run_token);
+    };
     const auto& assignment = instance_.assignment();
-    return assignment && !assignment->run_token.empty() &&
-           crypto::equal_constant_time(token, assignment->run_token);
+    if (assignment && opens(assignment->run_token)) return true;
+    return std::ranges::any_of(instance_.runs(), [&](const Run& run) {
+        return run.key.invocation.text == invocation && opens(run.run_token);
+    });
 }
 
 Result<Agent::Started> Agent::start(std::unique_ptr<RunInput> input) {

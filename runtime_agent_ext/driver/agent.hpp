@@ -46,7 +46,9 @@ public:
     boost::asio::awaitable<bool> destroy();  // whether the tree is proven to be gone
 
     // The data listener's.
-    [[nodiscard]] bool run_token_allows(std::string_view token) const;
+    // Whether the token opens the data listener to `invocation`: it is that of the next run, or of
+    // a run of that invocation that is still known here.
+    [[nodiscard]] bool run_token_allows(std::string_view token, std::string_view invocation) const;
     struct Started {
         bool is_new = false;
         wire::StatusEntry entry;

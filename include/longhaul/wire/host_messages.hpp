@@ -255,7 +255,6 @@ struct Ack {
     AttemptKey key;
 };
 
-// POST host_agent /v1/instances/{id}/status over the host's unix socket, from the runtime agent.
 // What an idle instance is open to: one run under this token, of an owner of the shard that is not
 // older than `owner`. The host agent may pass it on as a lease.
 struct InstanceOffer {
@@ -263,6 +262,7 @@ struct InstanceOffer {
     Owner owner;
 };
 
+// POST host_agent /v1/instances/{id}/status over the host's unix socket, from the runtime agent.
 struct InstanceStatus {
     std::string incarnation;
     bool ready = false;  // standby, or loaded: see state

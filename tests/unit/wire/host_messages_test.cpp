@@ -215,7 +215,7 @@ TEST_CASE("an instance may be open to one more run") {
     CHECK(round_trip(open).offer->owner.shard == 7);
     CHECK(round_trip(open).offer->owner.term == 3);
     const auto offer = parse_json(R"({"shard":0,"run_token":"x"})");
-    refuses<InstanceStatus>(with(open, "offer", *offer), "offer: owner_term is missing");
+    refuses<InstanceStatus>(with(open, "offer", *offer), "offer.owner_term is missing");
 }
 
 TEST_CASE("an assignment names a run or nobody") {
