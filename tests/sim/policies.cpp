@@ -41,7 +41,6 @@ gateway::PatchRequest change_of_mind(test::SeededRandom& random, const Invocatio
                                      TimePoint now) {
     gateway::PatchRequest change;
     change.id = id;
-    change.tenant = kTenant;
     switch (random.below(4)) {
     case 0: change.priority = static_cast<std::uint8_t>(random.below(kPriorityLast + 1)); break;
     case 1: change.deadline = now + seconds(30) + random.up_to(seconds(60)); break;
@@ -56,6 +55,7 @@ gateway::PatchRequest change_of_mind(test::SeededRandom& random, const Invocatio
 boost::asio::awaitable<void> Clients::patch(gateway::Gateway& gateway,
                                             gateway::PatchRequest request) {
     const InvocationId id = request.id;
+    request.tenant = tenant_of(id);
     auto answer = co_await gateway.patch_invocation(std::move(request));
     if (answer) {
         notebook_.trace("client: change of " + id.text);

@@ -22,6 +22,7 @@ inline constexpr const char* kAgainUnlessLost = "again-unless-lost";
 // How often the run with this event may begin; `body` is that of Clients::submit, cut or not.
 [[nodiscard]] std::uint32_t starts_max(const std::string& body);
 
+// Whose invocation it is, Clients::patch() knows.
 [[nodiscard]] gateway::PatchRequest change_of_mind(test::SeededRandom& random,
                                                    const InvocationId& id, TimePoint now);
 
