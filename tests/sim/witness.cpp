@@ -205,6 +205,11 @@ bool Witness::is_before(const Invocation& waiting, const Invocation& granted,
            waiting.in_line_since() < granted.in_line_since();
 }
 
+TimePoint Witness::queued_since(const InvocationId& id) const {
+    const auto place = known_.find(id);
+    return place == known_.end() ? TimePoint{} : place->second.queued_since;
+}
+
 std::optional<TenantName> Witness::tenant_of(const InvocationId& id) const {
     const auto place = known_.find(id);
     if (place == known_.end()) return std::nullopt;

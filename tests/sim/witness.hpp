@@ -36,6 +36,8 @@ public:
 
     // Whose it is, if that is known.
     [[nodiscard]] std::optional<TenantName> tenant_of(const InvocationId& id) const;
+    // When it last got in line; the beginning of time where that is not known.
+    [[nodiscard]] TimePoint queued_since(const InvocationId& id) const;
     // When work was sent to the host, in this life.
     [[nodiscard]] const std::vector<TimePoint>& dispatches(const HostId& host) {
         return dispatches_[host];

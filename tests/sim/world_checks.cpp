@@ -15,7 +15,9 @@ void World::check_overdue(const gateway::Scheduler& scheduler) {
     scheduler.for_each([this, before, is_new](const Invocation& invocation) {
         if (is_terminal(invocation.state)) return;
         const TimePoint due = std::min(invocation.deadline, invocation.queue_ttl_at);
-        if (!is_new && invocation.state == State::queued && !invocation.started_at && due < before)
+        const bool is_late = invocation.state == State::queued && !invocation.started_at &&
+                             std::max(due, witness_.queued_since(invocation.id)) < before;
+        if (!is_new && is_late)
             notebook_.violation("I6", invocation.id.text + " waits beyond its clocks");
         if (!is_new && waits_for_time(invocation.state) && invocation.due_at < before)
             notebook_.violation("I6", invocation.id.text + " waits beyond its time");
