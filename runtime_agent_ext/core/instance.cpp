@@ -301,13 +301,9 @@ void Instance::tick(TimePoint now, Actions& out) {
         else if (run->timeout_at <= now)
             begin_stop(now, *run, StopCause::timeout, run->timeout_grace, out);
     }
-    if (run->rank != RunRank::stopping || run->kill_ordered) return;
-    if (run->kill_at <= now) {
+    if (run->rank == RunRank::stopping && !run->kill_ordered && run->kill_at <= now) {
         run->kill_ordered = true;
         out.push_back(Action::kill_tree);
-    } else if (run->again_at && *run->again_at <= now) {
-        run->again_at.reset();
-        out.push_back(Action::terminate_again);
     }
 }
 
@@ -320,7 +316,6 @@ std::optional<TimePoint> Instance::next_deadline() const {
         if (const auto silent = silent_at(*run)) consider(*silent);
         if (run->rank == RunRank::stopping) {
             if (!run->kill_ordered) consider(run->kill_at);
-            if (!run->kill_ordered && run->again_at) consider(*run->again_at);
         } else {
             consider(run->timeout_at);
             if (run->deadline_at) consider(*run->deadline_at);
@@ -379,13 +374,11 @@ void Instance::begin_stop(TimePoint now, Run& run, StopCause cause, Duration gra
     if (run.rank != RunRank::stopping) {
         run.rank = RunRank::stopping;
         run.kill_at = kill_at;
-        run.again_at = now + grace / 2;
         ++run.version;
         out.push_back(Action::terminate);
         out.push_back(Action::report_now);
     }
     run.kill_at = std::min(run.kill_at, kill_at);
-    if (run.again_at) run.again_at = std::min(*run.again_at, now + grace / 2);
     if (!run.kill_ordered && run.kill_at <= now) {
         run.kill_ordered = true;
         out.push_back(Action::kill_tree);

@@ -26,10 +26,9 @@
 namespace longhaul::runtime_agent_ext {
 
 enum class Action : std::uint8_t {
-    start_function,   // the newest run
-    terminate,        // SIGTERM to the function's group
-    terminate_again,  // once more to those of it that missed it
-    kill_tree,        // SIGKILL to all of it; answered by tree_killed()
+    start_function,  // the newest run
+    terminate,       // SIGTERM to the function's group
+    kill_tree,       // SIGKILL to all of it; answered by tree_killed()
     report_now,
     report_soon,  // may wait a second
     exit,         // the runtime agent itself

@@ -104,8 +104,7 @@ struct Run {
     Duration timeout_grace{};
     Duration heartbeat_timeout{};
     std::optional<TimePoint> deadline_at{};
-    TimePoint kill_at{};                  // where rank is stopping
-    std::optional<TimePoint> again_at{};  // half of the grace: SIGTERM to those that missed it
+    TimePoint kill_at{};  // where rank is stopping
     bool kill_ordered = false;
     bool obeyed = false;        // it ended in its grace; what is killed then is an idle runtime
     std::string stop_reason{};  // of a stop for the host's sake

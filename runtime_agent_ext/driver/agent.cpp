@@ -307,10 +307,6 @@ void Agent::perform(Action action) {
         note(terminate_note());
         if (runner_) runner_->terminate();
         break;
-    case Action::terminate_again:
-        if (runner_ && runner_->terminate_again() > 0)
-            note("SIGTERM again: not all processes had seen it");
-        break;
     case Action::kill_tree:
         if (!killing_) tasks_.start("kill", kill_everything());
         killing_ = true;

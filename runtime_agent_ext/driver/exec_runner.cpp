@@ -97,10 +97,8 @@ void ExecRunner::start(const RunInput& input, TimePoint ends_at) {
 }
 
 void ExecRunner::terminate() {
-    if (process_) process_->terminate();
+    if (process_) process_->signal_group(SIGTERM);
 }
-
-std::size_t ExecRunner::terminate_again() { return process_ ? process_->terminate_again() : 0; }
 
 void ExecRunner::drain_output() {
     if (process_) process_->drain_output();

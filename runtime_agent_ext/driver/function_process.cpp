@@ -1,13 +1,11 @@
 #include "runtime_agent_ext/driver/function_process.hpp"
 
-#include "longhaul/process/pidfd.hpp"
 #include "longhaul/process/spawn.hpp"
 #include "runtime_agent_ext/driver/files.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <map>
 
@@ -109,22 +107,8 @@ Result<void> FunctionProcess::start(const Plan& plan) {
     return {};
 }
 
-void FunctionProcess::terminate() {
-    if (pid_ <= 0) return;
-    ::kill(-pid_, SIGTERM);
-    terminated_.clear();
-    for (const process::ProcessId& member : process::descendants_of(::getpid()))
-        if (::getpgid(member.pid) == pid_) terminated_.push_back(member);
-}
-
-std::size_t FunctionProcess::terminate_again() const {
-    std::size_t found = 0;
-    for (const process::ProcessId& member : terminated_) {
-        const auto pidfd = process::open_process(member.pid, member.start_time);
-        if (!pidfd || !process::ends_by(member.pid, SIGTERM)) continue;
-        if (process::send_signal(*pidfd, SIGTERM)) ++found;
-    }
-    return found;
+void FunctionProcess::signal_group(int signal) const {
+    if (pid_ > 0) ::kill(-pid_, signal);
 }
 
 void FunctionProcess::drain_output() {

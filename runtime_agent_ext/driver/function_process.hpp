@@ -8,7 +8,6 @@
 #include "longhaul/port/clock.hpp"
 #include "longhaul/process/cgroup.hpp"
 #include "longhaul/process/reaper.hpp"
-#include "longhaul/process/tree.hpp"
 #include "longhaul/wire/log_line.hpp"
 #include "runtime_agent_ext/config.hpp"
 #include "runtime_agent_ext/driver/output_reader.hpp"
@@ -65,12 +64,7 @@ public:
 
     [[nodiscard]] Result<void> start(const Plan& plan);
 
-    // SIGTERM to the group.
-    void terminate();
-    // Once more, to those who were in it then and would have ended by it: a shell's child whom it
-    // met before the child was its own program. Who catches, blocks or ignores it is left alone,
-    // and so is who came later, to clean up. How many.
-    [[nodiscard]] std::size_t terminate_again() const;
+    void signal_group(int signal) const;
     void drain_output();
     // No more events.
     void close();
@@ -98,7 +92,6 @@ private:
     std::vector<std::shared_ptr<OutputReader>> readers_;  // shared with their tasks
     pid_t pid_ = 0;
     bool running_ = false;
-    std::vector<process::ProcessId> terminated_;
 };
 
 }  // namespace longhaul::runtime_agent_ext

@@ -76,10 +76,8 @@ void HandlerRunner::start(const RunInput& input, TimePoint ends_at) {
 }
 
 void HandlerRunner::terminate() {
-    if (process_) process_->terminate();
+    if (process_) process_->signal_group(SIGTERM);
 }
-
-std::size_t HandlerRunner::terminate_again() { return process_ ? process_->terminate_again() : 0; }
 
 void HandlerRunner::drain_output() {
     if (process_) process_->drain_output();

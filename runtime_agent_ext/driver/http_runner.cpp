@@ -86,10 +86,8 @@ void HttpRunner::start(const RunInput& input, TimePoint ends_at) {
 }
 
 void HttpRunner::terminate() {
-    if (process_) process_->terminate();
+    if (process_) process_->signal_group(SIGTERM);
 }
-
-std::size_t HttpRunner::terminate_again() { return process_ ? process_->terminate_again() : 0; }
 
 void HttpRunner::drain_output() {
     if (process_) process_->drain_output();

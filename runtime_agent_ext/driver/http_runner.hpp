@@ -28,7 +28,6 @@ public:
     void load(const wire::LoadRequest& request) override;
     void start(const RunInput& input, TimePoint ends_at) override;
     void terminate() override;
-    std::size_t terminate_again() override;
     void drain_output() override;
     [[nodiscard]] bool running() const override { return process_ && process_->running(); }
     void add_orphan(const Usage& usage) override { account_.add_orphan(usage); }

@@ -42,8 +42,6 @@ public:
     virtual void start(const RunInput& input, TimePoint ends_at) = 0;
     // SIGTERM to the function's group.
     virtual void terminate() = 0;
-    // Once more, to those whom it has missed. How many.
-    virtual std::size_t terminate_again() = 0;
     // What is in the pipes now goes to output().
     virtual void drain_output() = 0;
     // A process of it lives, or its end has not been told yet.

@@ -31,9 +31,6 @@ struct ProcessId {
 // Every live process (no zombies) below `root`, without it, sorted.
 [[nodiscard]] std::vector<ProcessId> descendants_of(pid_t root);
 
-// Whether `signal` would end the process: it does not catch, block or ignore it (nor is gone).
-[[nodiscard]] bool ends_by(pid_t pid, int signal);
-
 [[nodiscard]] Result<void> become_subreaper();
 
 // SIGKILL to every process in `cgroup` and below `root`, once. How many it found.

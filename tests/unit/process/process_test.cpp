@@ -20,7 +20,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 namespace longhaul::process {
 namespace {
@@ -178,28 +177,6 @@ TEST_CASE("a process is its pid and its start time") {
     CHECK_FALSE(is_alive(*right));
     CHECK(send_signal(*right, SIGTERM).error().code == Errc::not_found);
     CHECK(start_time_of(child.pid).error().code == Errc::not_found);
-}
-
-TEST_CASE("a process ends by a signal that it neither ignores nor catches") {
-    struct Case {
-        std::string script;
-        bool ends;
-    };
-    Bed bed;
-    for (const Case& it :
-         {Case{":", true}, Case{"trap '' TERM", false}, Case{"trap : TERM", false}}) {
-        INFO(it.script);
-        const std::string ready = bed.folder / "ready";
-        std::filesystem::remove(ready);
-        auto child = bed.start({"sh", "-c", it.script + "; : > " + ready + "; kill -STOP $$"});
-        const TimePoint limit = bed.clock.now() + std::chrono::seconds(30);
-        while (!std::filesystem::exists(ready) && bed.clock.now() < limit)
-            std::this_thread::yield();
-        CHECK(ends_by(child.pid, SIGTERM) == it.ends);
-        REQUIRE(::kill(child.pid, SIGKILL) == 0);
-        (void)bed.end_of(child.pid);
-        CHECK_FALSE(ends_by(child.pid, SIGTERM));
-    }
 }
 
 TEST_CASE("kill_tree leaves nothing of a tree that forks into other sessions") {

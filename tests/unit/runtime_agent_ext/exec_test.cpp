@@ -5,12 +5,10 @@
 
 #include <boost/asio/co_spawn.hpp>
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
 namespace longhaul::test {
 namespace {
@@ -179,27 +177,6 @@ TEST_CASE("a cancel lets the function end in its grace") {
     CHECK_FALSE(end.sigkill_sent);
     CHECK(end.exit_code == 0);
     CHECK(contains(bed.log("a"), "bye"));
-}
-
-TEST_CASE("half of the grace on, SIGTERM comes again to whom it had missed") {
-    AgentBed bed;
-    // Deaf while the first comes; then it would have ended by it.
-    const std::string go = bed.folder / "go";
-    REQUIRE(bed.load_shell("trap '' TERM; echo ready >&2; while [ ! -e " + go +
-                           " ]; do sleep 0.02; done; trap - TERM; echo hears >&2; "
-                           "while :; do sleep 0.02; done")
-                .status == 200);
-    REQUIRE(bed.assign("a").status == 200);
-    REQUIRE(bed.start("a").status == 202);
-    bed.wait_log("a", "ready");
-    (void)bed.kill("a", wire::KillMode::cancel, 10'000);
-    bed.wait_rank("a", wire::Rank::stopping);
-    std::ofstream(go) << "x";
-    const auto end = bed.wait_end("a");
-    CHECK(end.outcome == AttemptOutcome::cancelled);
-    CHECK_FALSE(end.sigkill_sent);
-    CHECK(end.signal == SIGTERM);
-    CHECK(contains(bed.log("a"), "SIGTERM again: not all processes had seen it"));
 }
 
 TEST_CASE("a flood of output is bounded and harms nobody") {

@@ -161,17 +161,6 @@ std::vector<ProcessId> descendants_of(pid_t root) {
     return result;
 }
 
-bool ends_by(pid_t pid, int signal) {
-    const std::string status = read_small_file("/proc/" + std::to_string(pid) + "/status");
-    for (const std::string_view mask : {"\nSigBlk:", "\nSigIgn:", "\nSigCgt:"}) {
-        const auto at = status.find(mask);
-        if (at == std::string::npos) return false;
-        const auto bits = std::strtoull(status.c_str() + at + mask.size(), nullptr, 16);
-        if (((bits >> (signal - 1)) & 1) != 0) return false;
-    }
-    return true;
-}
-
 Result<void> become_subreaper() {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0) return {};
     return make_error(Errc::io_failed,
