@@ -196,6 +196,12 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
         for (const auto& [id, attempt] : attempts) {
             Entry* entry = find_entry(id);
             LH_ASSERT(entry != nullptr);
+            if (entry->ended) {
+                // How it ended is known; only its result went with the host.
+                auto gone = make_error(Errc::unavailable, "host " + host.text + " stays away");
+                result_copied(now, id, attempt, std::move(gone), out);
+                continue;
+            }
             lose(now, *entry,
                  "host " + host.text + " has been silent for " +
                      format_duration(limits_.hosts.host_grace),

@@ -104,6 +104,18 @@ TEST_CASE("a host that is silent beyond host_grace has lost its runs, which are 
     CHECK(bed.effects<StopEffect>()[0].fence);
 }
 
+TEST_CASE("what had ended is not lost with its host, but its result is") {
+    HostBed bed;
+    ReportedEnd end = end_with(AttemptOutcome::succeeded);
+    end.result = Content{"text/plain", "", "", 1000, std::string(64, '0')};
+    end.result_is_remote = true;
+    bed.ended(bed.id, end);
+    bed.silence(minutes(5));
+    CHECK(bed.state(bed.id) == State::failed);
+    CHECK(bed.of(bed.id).failure->reason == FailureReason::result_lost);
+    CHECK(bed.records<FencedRecord>().empty());
+}
+
 TEST_CASE("a gateway that stood still for longer than host_grace lets its hosts speak first") {
     HostBed bed;
     bed.tick(minutes(10));
