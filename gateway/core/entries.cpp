@@ -126,7 +126,8 @@ std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
     case State::retrying:
         return std::min(invocation.deadline, invocation.due_at.value_or(invocation.deadline));
     case State::queued:
-        return invocation.started_at ? invocation.deadline
+        // The queue TTL is for the first start: what is tried again had its turn.
+        return invocation.started_at || invocation.tries() > 0 ? invocation.deadline
                : mutant(Mutant::queue_ttl_ignored)
                    ? invocation.deadline
                    : std::min(invocation.deadline, invocation.queue_ttl_at);

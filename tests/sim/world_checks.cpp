@@ -16,6 +16,7 @@ void World::check_overdue(const gateway::Scheduler& scheduler) {
         if (is_terminal(invocation.state)) return;
         const TimePoint due = std::min(invocation.deadline, invocation.queue_ttl_at);
         const bool is_late = invocation.state == State::queued && !invocation.started_at &&
+                             invocation.tries() == 0 &&
                              std::max(due, witness_.queued_since(invocation.id)) < before;
         if (!is_new && is_late)
             notebook_.violation("I6", invocation.id.text + " waits beyond its clocks");

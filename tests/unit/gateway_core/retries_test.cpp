@@ -137,6 +137,15 @@ TEST_CASE("code that does not load is tried again, and that counts as an attempt
     CHECK(bed.of(id).failure->reason == FailureReason::load);
 }
 
+TEST_CASE("the queue TTL does not end what is tried again") {
+    Bed bed = with(three_times());
+    const auto id = bed.try_submit(Submit{.queue_ttl = seconds(5)})->id;
+    bed.load_failed(id);
+    REQUIRE(bed.state(id) == State::retrying);
+    pass(bed, seconds(10));
+    CHECK(bed.state(id) == State::dispatching);
+}
+
 TEST_CASE("an attempt that certainly started nothing does not count") {
     RetrySpec retry = three_times();
     retry.max_attempts = 2;
