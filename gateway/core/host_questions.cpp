@@ -131,9 +131,10 @@ void HostTable::answered(TimePoint now, const HostAnswer& answer, bool is_unprov
     }
     host->last_seq = std::max(host->last_seq, host->known_seq);
     if (answer.asked != Question::delta || !answer.more) settle(now, *host);
-    // At once only where there are others.
-    const bool all_unheard = host->absent.size() <= answer.unheard.size();
-    if (host->question == Question::named && all_unheard) host->ask_at = again_at;
+    // At once only where there are others, and where the last answer brought something.
+    const bool none_left = host->absent.size() <= answer.unheard.size();
+    const bool none_heard = answer.unheard.size() >= kNamesMax;
+    if (host->question == Question::named && (none_left || none_heard)) host->ask_at = again_at;
 }
 
 // What the host could not find out is asked again, after the others.

@@ -129,7 +129,8 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
     if (!begun) co_return begun.error();
     if (*begun) {
         load_begun_ = clock_.now();
-        retry_on_lost_ = has(request.function.retry.on, FailureReason::lost);
+        const RetrySpec& retry = request.function.retry;
+        retry_on_lost_ = retry.max_attempts > 1 && has(retry.on, FailureReason::lost);
         heartbeat_timeout_ = request.function.heartbeat_timeout;
         // The import is part of the story of the run that it is done for.
         if (instance_.assignment()) log_.select(wire_key(instance_.assignment()->key));
