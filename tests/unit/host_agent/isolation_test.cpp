@@ -22,6 +22,7 @@ TEST_CASE("a host that reaches nobody stops what may be tried again elsewhere, a
     auto again = House::shell("again", kForEver);
     again.function.name = FunctionName{"again"};
     again.function.version = Digest{"sha256:" + std::string(64, '2')};
+    again.function.retry.max_attempts = 2;
     again.function.retry.on |= set_of(FailureReason::lost);
     (void)house.run(once);
     (void)house.run(again);

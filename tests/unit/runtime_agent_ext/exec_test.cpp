@@ -125,7 +125,7 @@ TEST_CASE("a command that cannot be started fails the run with the reason") {
 
 TEST_CASE("a run past its time limit is stopped and timed out") {
     AgentBed bed;
-    REQUIRE(bed.load_shell("echo on >&2; sleep 100").status == 200);
+    REQUIRE(bed.load_shell("echo on >&2; exec sleep 100").status == 200);
     StartOptions options;
     options.timeout_ms = 100;
     options.grace_ms = 20'000;  // enough on a busy machine too
