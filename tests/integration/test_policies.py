@@ -232,4 +232,6 @@ def test_waits_and_changes_hold_over_a_restart(fresh):
     assert document['state'] != 'retrying' or document['due_at'] == due_at, document
     equal(fresh.wait(later)['state'], 'succeeded', 'end of the scheduled one')
     until(lambda: fresh.get(again)['state'] == 'failed', 'the last attempt fails')
-    equal(len(fresh.get(again)['attempts']), 2, 'attempts')
+    attempts = fresh.get(again)['attempts']
+    equal(len(attempts), 2, 'attempts')
+    assert moment(attempts[1]['dispatched_at']) >= moment(due_at), (attempts, due_at)
