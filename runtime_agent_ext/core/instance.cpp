@@ -132,6 +132,7 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
     }
     if (auto allowed = may_start(order); !allowed) return allowed.error();
     // An offer is used up by the run that came first.
+    if (assignment_->is_offer) std::erase_if(runs_, [](const Run& run) { return run.kept; });
     assignment_ = Assignment{order.key, order.token, order.run_token};
     Run run;
     run.key = order.key;
@@ -256,8 +257,12 @@ void Instance::kept(const std::vector<RunKey>& keys, Actions& out) {
         Run* run = find_mutable(key);
         if (run != nullptr && !run->is_live()) run->kept = true;
     }
+    // Under an offer the last run stays known: its start may come again.
     std::erase_if(runs_, [this](const Run& run) {
-        return run.kept && (!assignment_ || assignment_->key != run.key);
+        if (!run.kept) return false;
+        if (!assignment_) return true;
+        const RunKey& next = assignment_->is_offer ? runs_.back().key : assignment_->key;
+        return run.key != next;
     });
     exit_if_drained(out);
 }

@@ -378,6 +378,14 @@ TEST_CASE("what has started under an offer cannot be taken back") {
     CHECK(bed.instance.find(key("a")) != nullptr);  // its end is not kept yet
 }
 
+TEST_CASE("a start that comes again is known until an offer is taken") {
+    Bed bed;
+    bed.offer("next");  // and the end is kept
+    CHECK_FALSE(bed.start("before").value());
+    REQUIRE(bed.start("a", "t", "next").value());
+    CHECK(bed.instance.find(key("before")) == nullptr);
+}
+
 TEST_CASE("an offer is not for an older owner, nor for another shard") {
     Bed bed;
     bed.offer("next", 5);
