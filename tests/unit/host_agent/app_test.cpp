@@ -142,10 +142,14 @@ TEST_CASE("a kill of an unknown attempt is a fence that a restart keeps") {
 TEST_CASE("a kill ends what runs, with proof, and its instance is not used again") {
     NEEDS_RUNTIME_AGENT();
     House house;
-    const std::string script = "trap '' TERM; echo up; while :; do sleep 1; done";
+    const std::string open = house.folder / "open";  // to the function's user
+    std::filesystem::create_directory(open);
+    std::filesystem::permissions(open, std::filesystem::perms::all);
+    const std::string up = open + "/up";
+    const std::string script = "trap '' TERM; : > " + up + "; while :; do sleep 1; done";
     const auto request = House::shell("stubborn", script);
     const auto taken = house.run(request);
-    (void)house.wait_for(request.key, wire::Rank::running);
+    REQUIRE(house.until([&up] { return std::filesystem::exists(up); }));
     const auto answers = house.kill(order_for(request, wire::KillMode::kill));
     CHECK(answers[0].outcome == wire::KillOutcome::stopping);
     const wire::StatusEntry end = house.wait_for(request.key, wire::Rank::ended);

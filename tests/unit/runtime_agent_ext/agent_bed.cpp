@@ -1,8 +1,10 @@
 #include "tests/unit/runtime_agent_ext/agent_bed.hpp"
 
 #include "longhaul/net/notifier.hpp"
+#include "longhaul/process/cgroup.hpp"
 #include "longhaul/process/reaper.hpp"
 #include "longhaul/process/spawn.hpp"
+#include "longhaul/process/tree.hpp"
 #include "longhaul/wire/log_line.hpp"
 #include "longhaul/wire/problem_json.hpp"
 #include "longhaul/wire/run_headers.hpp"
@@ -62,7 +64,9 @@ std::string agent_program() {
 }
 
 AgentBed::AgentBed(std::vector<std::string> more_flags)
-    : peer_(io.get_executor(), {}), parts_(std::make_unique<Parts>(io.get_executor())) {
+    : instance_(fs::path(folder.path()).filename()),
+      peer_(io.get_executor(), {}),
+      parts_(std::make_unique<Parts>(io.get_executor())) {
     function.name = FunctionName{"f"};
     function.version = Digest{"sha256:" + std::string(64, 'a')};
     for (const char* name : {"i", "logs", "store", "code"}) fs::create_directory(folder / name);
@@ -77,6 +81,10 @@ AgentBed::AgentBed(std::vector<std::string> more_flags)
 AgentBed::~AgentBed() {
     kill_agent();
     stop_host();
+    // As the host agent does: what a function let loose outlives its runtime agent.
+    const auto cgroup = process::Cgroup::find(instance_);
+    CHECK(process::kill_orphans(cgroup, 0, kLimit));
+    cgroup.remove();
 }
 
 void AgentBed::spawn_agent(const std::vector<std::string>& more_flags) {
@@ -88,7 +96,7 @@ void AgentBed::spawn_agent(const std::vector<std::string>& more_flags) {
     request.trampoline = agent_program();
     request.argv = {agent_program(),
                     "--instance",
-                    "i1",
+                    instance_,
                     "--dir",
                     folder / "i",
                     "--host-socket",

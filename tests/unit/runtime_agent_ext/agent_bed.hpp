@@ -98,6 +98,7 @@ private:
     boost::asio::awaitable<bool> stop_server();
     void spawn_agent(const std::vector<std::string>& more_flags);
 
+    const std::string instance_;  // one of its own: it names the cgroup
     net::HttpPeer peer_;
     struct Parts;
     std::unique_ptr<Parts> parts_;

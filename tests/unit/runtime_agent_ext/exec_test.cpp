@@ -61,6 +61,7 @@ TEST_CASE("an exec function knows who it is and nothing of who started it") {
     bed.function.env = {{"GREETING", "hi"}, {"LONGHAUL_TENANT", "forged"}};
     REQUIRE(bed.load_exec({"env"}).status == 200);
     const auto end = bed.run("a");
+    REQUIRE(end.result);
     const std::string& env = end.result->bytes;
     for (const char* line :
          {"LONGHAUL_INVOCATION_ID=a\n", "LONGHAUL_ATTEMPT=1\n", "LONGHAUL_FUNCTION=f\n",
@@ -79,6 +80,7 @@ TEST_CASE("a large body and a large result pass without deadlock") {
     options.sha256 = crypto::sha256_hex(body);
     const auto end = bed.run("a", body, options);
     REQUIRE(end.outcome == AttemptOutcome::succeeded);
+    REQUIRE(end.result);
     CHECK_FALSE(end.result->is_inline);
     CHECK(end.result->size == body.size());
     CHECK(end.result->sha256 == options.sha256);
@@ -101,6 +103,7 @@ TEST_CASE("a function may leave its result in a file, and its stdout is log then
     bed.function.result_is_file = true;
     REQUIRE(bed.load_shell("echo to the log; printf filed > $LONGHAUL_RESULT").status == 200);
     const auto end = bed.run("a");
+    REQUIRE(end.result);
     CHECK(end.result->bytes == "filed");
     CHECK(contains(bed.log("a"), "to the log"));
 }
@@ -196,6 +199,7 @@ TEST_CASE("a process that keeps the pipes open does not keep the run, but breaks
     REQUIRE(bed.load_shell("echo result; sleep 300 &").status == 200);
     const auto end = bed.run("a");
     CHECK(end.outcome == AttemptOutcome::succeeded);
+    REQUIRE(end.result);
     CHECK(end.result->bytes == "result\n");
     CHECK_FALSE(end.tree_gone);
     bed.wait_state("broken");

@@ -30,6 +30,7 @@ TEST_CASE("a Python handler gets its event parsed and its value is the result") 
     const auto end = bed.run("a", "{\"n\": 41}");
     INFO(end.message);
     CHECK(end.outcome == AttemptOutcome::succeeded);
+    REQUIRE(end.result);
     CHECK(end.result->content_type == "application/json");
     CHECK(end.result->bytes ==
           R"({"n": 42, "id": "a", "tenant": "acme", "left": true, "user": "me"})");
@@ -56,6 +57,7 @@ TEST_CASE("bytes go in and out as they are") {
     options.content_type = "application/octet-stream";
     const std::string body("\x00\xff\x01", 3);
     const auto end = bed.run("a", body, options);
+    REQUIRE(end.result);
     CHECK(end.result->bytes == std::string("\x01\xff\x00", 3));
     const std::string large(2u << 20, 'z');
     CHECK(bed.run("b", large, options).result->size == large.size());
@@ -107,6 +109,7 @@ TEST_CASE("a Python handler reports progress") {
     REQUIRE(end.progress);
     CHECK(end.progress->percent == 25);
     CHECK(end.progress->message == "a quarter");
+    REQUIRE(end.result);
     CHECK(end.result->bytes == "null");
 }
 

@@ -79,6 +79,7 @@ TEST_CASE("a run is posted to the function's own server, and its answer is the r
     INFO(end.message);
     CHECK(end.outcome == AttemptOutcome::succeeded);
     CHECK(end.http_status == 200);
+    REQUIRE(end.result);
     CHECK(end.result->bytes == std::string("\x01\xff\x00", 3));
     CHECK(end.result->content_type == "application/x-own");
     CHECK(bed.log("a") == std::vector<std::string>{"got 3"});

@@ -44,6 +44,7 @@ TEST_CASE("a Node handler gets its event parsed and its value is the result") {
     const auto end = bed.run("a", "{\"n\": 41}");
     INFO(end.message);
     CHECK(end.outcome == AttemptOutcome::succeeded);
+    REQUIRE(end.result);
     CHECK(end.result->content_type == "application/json");
     CHECK(end.result->bytes == R"({"n":42,"id":"a","tenant":"acme","left":true,"user":"me"})");
     CHECK(bed.log("a") == std::vector<std::string>{"line 41", "to stderr"});
@@ -63,6 +64,7 @@ TEST_CASE("Node modules of both kinds are loaded, whatever their ending says") {
     INFO(file << ": " << loaded.body);
     REQUIRE(loaded.status == 200);
     const auto end = bed.run("a");
+    REQUIRE(end.result);
     CHECK(end.result->bytes == (file == "app.mjs" ? "module" : "common"));
     CHECK(end.result->content_type == "text/plain; charset=utf-8");
 }
@@ -218,6 +220,7 @@ TEST_CASE("a Node handler reports progress") {
     REQUIRE(end.progress);
     CHECK(end.progress->percent == 25);
     CHECK(end.progress->message == "a quarter");
+    REQUIRE(end.result);
     CHECK(end.result->bytes == "null");
 }
 
