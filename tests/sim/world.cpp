@@ -115,12 +115,6 @@ FunctionSpec World::spec(const std::string& name) {
     return result;
 }
 
-template <class Make>
-void World::client(const char* name, Make make) {
-    GatewayLife& life = *lives_.back();
-    if (life.serves()) life.clients().start(name, make(life.gateway()));
-}
-
 std::optional<InvocationId> World::any_told() {
     if (notebook_.told().empty()) return std::nullopt;
     auto place = notebook_.told().begin();
@@ -246,6 +240,7 @@ void World::take_view_away() {
 
 void World::act_on_world() {
     if (random_.chance(0.12)) return calm();
+    if (random_.chance(0.08)) return play_scene();
     if (random_.chance(0.1)) {
         status_.kill(random_.up_to(seconds(8)));
         return;
