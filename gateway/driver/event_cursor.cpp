@@ -29,12 +29,12 @@ Result<std::optional<port::Position>> EventCursor::load() {
 
 boost::asio::awaitable<Result<void>> EventCursor::store(port::Position position) {
     Result<void> written;
-    std::function<void()> job = [this, position, &written] { written = write(position); };
+    std::function<void()> job = [this, position, &written] { written = store_now(position); };
     co_await workers_.run(std::move(job));
     co_return written;
 }
 
-Result<void> EventCursor::write(port::Position position) {
+Result<void> EventCursor::store_now(port::Position position) {
     const std::string text = std::to_string(position) + "\n";
     const std::string next = path_ + ".new";
     auto file = disk_.open(next, port::OpenMode::write);

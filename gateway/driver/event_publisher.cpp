@@ -20,15 +20,18 @@ EventPublisher::EventPublisher(boost::asio::any_io_executor executor, EventOutle
 Result<port::Position> EventPublisher::open(const port::JournalOpening& opening) {
     auto stored = outlet_.cursor.load();
     if (!stored) return stored.error();
-    // Never used: from now on. Beyond the journal: of another one, which has nothing to publish.
+    // Never used: from now on, and for good, also if this life ends before it has stored anything.
+    if (!*stored) {
+        if (auto kept = outlet_.cursor.store_now(opening.last); !kept) return kept.error();
+    }
+    // Beyond the journal: of another one, which has nothing to publish.
     port::Position from = std::min(stored->value_or(opening.last), opening.last);
     if (from + 1 < opening.first) {
         give_up(from + 1, opening.first - 1, opening.first - 1 - from);
         from = opening.first - 1;
     }
     seen_ = from;
-    // Until it is stored again the old one holds.
-    stored_ = *stored ? from : 0;
+    stored_ = from;  // until it is stored again the old one holds
     return from + 1;
 }
 
