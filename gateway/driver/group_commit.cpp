@@ -67,8 +67,10 @@ boost::asio::awaitable<void> GroupCommit::run() {
             durable.push_back(PositionedRecord{++durable_, std::move(record)});
         ++counters_.batches;
         counters_.records += durable.size();
-        on_durable_(std::move(durable));
+        // Who waited before is awake before those whom the news wakes, and tells an older state
+        // before they tell a newer one.
         done_.notify_all();
+        on_durable_(std::move(durable));
     }
 }
 
