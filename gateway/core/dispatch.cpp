@@ -99,6 +99,7 @@ Scheduler::Route Scheduler::leased_route(TimePoint now, const TenantName& tenant
 
 Attempt Scheduler::new_attempt(TimePoint now, const Invocation& invocation, const Route& route) {
     const Host& host = *route.host;
+    LH_ASSERT(!host.news.draining);
     Attempt attempt;
     attempt.number = invocation.attempts.empty() ? 1 : invocation.current()->number + 1;
     if (attempt.number > 1 && mutant(Mutant::attempt_number_reused)) --attempt.number;

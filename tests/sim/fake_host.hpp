@@ -53,8 +53,6 @@ public:
     void heal();
     // Says so, and refuses new runs.
     void drain(bool on);
-    // Turns that it took between draining and not.
-    [[nodiscard]] std::uint64_t drains() const { return drains_; }
     // A batch of another life, or of a copy of this host: the same attempt under another token.
     void confuse(test::FakeBus& bus);
     // A runtime agent dies: one that runs something, or one that is leased.
@@ -184,7 +182,6 @@ private:
     bool cut_ = false;
     TimePoint deaf_until_{};
     bool draining_ = false;
-    std::uint64_t drains_ = 0;
     TimePoint settled_at_{};
     bool is_tidy_ = false;  // after heal(): nothing is refused for a passing reason
 };

@@ -54,7 +54,6 @@ private:
     void pass(Duration span);
     void look();
     void check_overdue(const gateway::Scheduler& scheduler);
-    void check_drains(const gateway::Scheduler& scheduler);
     // No faults for a while: what every host knows has to reach the gateway.
     void calm();
     void still();
@@ -118,12 +117,6 @@ private:
     std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
     TimePoint began_at_{};                             // of the life that is there
     std::uint64_t next_number_ = 1;
-    struct SeenDrain {
-        std::size_t life = 0;
-        std::uint64_t turn = 0;
-        TimePoint at{};
-    };
-    std::map<HostId, SeenDrain> seen_drains_;
 };
 
 }  // namespace longhaul::sim

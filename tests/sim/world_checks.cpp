@@ -27,25 +27,6 @@ void World::check_overdue(const gateway::Scheduler& scheduler) {
     });
 }
 
-// Where a host was known to drain at two looks, nothing was sent to it in between.
-void World::check_drains(const gateway::Scheduler& scheduler) {
-    for (const auto& host : hosts_) {
-        const HostId id{host->name()};
-        const gateway::Host* known = scheduler.hosts().find(id);
-        if (!known || !known->news.draining) {
-            seen_drains_.erase(id);
-            continue;
-        }
-        const SeenDrain now{lives_.size(), host->drains(), clock_.now()};
-        const auto [before, is_new] = seen_drains_.emplace(id, now);
-        if (!is_new && before->second.life == now.life && before->second.turn == now.turn)
-            for (const TimePoint at : witness_.dispatches(id))
-                if (at > before->second.at)
-                    notebook_.violation("drain", "work was sent to " + id.text + ", which drains");
-        before->second = now;
-    }
-}
-
 void World::check_calm(TimePoint since) {
     const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
     for (const auto& host : hosts_) {
