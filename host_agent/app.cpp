@@ -4,6 +4,7 @@
 #include "host_agent/driver/isolation.hpp"
 #include "host_agent/driver/recovery.hpp"
 #include "host_agent/instances/machine.hpp"
+#include "host_agent/instances/system_processes.hpp"
 #include "host_agent/metrics.hpp"
 #include "host_agent/routes/table.hpp"
 #include "longhaul/journal/file_journal.hpp"
@@ -146,6 +147,7 @@ struct App::Impl {
     std::unique_ptr<journal::FileJournal> journal;
     Ledger ledger;
     AgentControl control;
+    SystemProcesses processes;
     Keeper keeper;
     RunFiles files;
     FileWatch log_watch;
@@ -180,8 +182,9 @@ App::Impl::Impl(asio::any_io_executor executor_arg, Ports ports_arg, Config conf
       ledger(executor, ports.clock, logger, core_limits(config, machine),
              config.journal_compact_records),
       control(ports.peer, config.control_timeout),
-      keeper(executor, ports.clock, logger, ledger, control, ports.workers, ports.random,
-             spawn_settings(config), {config.start_timeout, config.destroy_timeout}),
+      processes(ports.clock, ports.workers, spawn_settings(config)),
+      keeper(executor, ports.clock, logger, ledger, control, processes, ports.random,
+             {config.start_timeout, config.destroy_timeout}),
       files(ports.clock, logger, ports.disk, ports.workers, config.data_dir + "/logs",
             config.data_dir + "/results", {config.log_retention, config.log_bytes_max}),
       log_watch(executor, logger, files.log_folder()),
