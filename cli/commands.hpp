@@ -21,6 +21,7 @@ using CommandPtr = std::unique_ptr<Command>;
 [[nodiscard]] CommandPtr make_purge(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_dead_letters(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_debug(CLI::App& app, const Globals& globals);
+[[nodiscard]] CommandPtr make_trace(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_queue(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_limits(CLI::App& app, const Globals& globals);
 [[nodiscard]] CommandPtr make_change(CLI::App& app, const Globals& globals);

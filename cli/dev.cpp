@@ -5,7 +5,7 @@
 
 #include "gateway/app.hpp"
 #include "host_agent/app.hpp"
-#include "longhaul/blob/directory_blob_store.hpp"
+#include "longhaul/blob/open_store.hpp"
 #include "longhaul/crypto/random.hpp"
 #include "longhaul/nats/event_sink.hpp"
 #include "longhaul/net/client.hpp"
@@ -152,7 +152,9 @@ public:
           workers_(kWorkerThreads),
           bus_(io.get_executor()),
           peer_(io.get_executor(), with_secret(configs_.host.secret)),
-          blobs_(disk_, workers_, {configs_.host.blob_dir}),
+          store_peer_(io.get_executor(), {}),
+          blobs_(blob::open_store(configs_.host.blob_dir, configs_.gateway.s3, store_peer_, clock_,
+                                  disk_, workers_)),
           signals_(io.get_executor()),
           nats_(io.get_executor(), clock_, logger.named("nats"), configs_.gateway.nats),
           events_(nats_, clock_, logger.named("events"), configs_.gateway.event_sink),
@@ -201,7 +203,7 @@ private:
         host_agent::Config host = configs_.host;
         host.status_service = status_.address();
         host_ = std::make_unique<host_agent::App>(
-            executor_, host_agent::Ports{clock_, random_, disk_, workers_, peer_, blobs_},
+            executor_, host_agent::Ports{clock_, random_, disk_, workers_, peer_, *blobs_},
             std::move(host), logger_.named("host_agent"));
         host_->on_storage_failure(storage_failed);
         co_return co_await host_->start();
@@ -271,7 +273,8 @@ private:
     system::ThreadWorkers workers_;
     system::LocalBus bus_;
     net::HttpPeer peer_;
-    blob::DirectoryBlobStore blobs_;
+    net::HttpPeer store_peer_;                      // knows no secret of the cluster
+    const std::unique_ptr<port::BlobStore> blobs_;  // [gateway.s3] serves both
     net::StopSignal signals_;
     nats::NatsBus nats_;
     nats::NatsEventSink events_;

@@ -103,10 +103,11 @@ int run(int argc, char** argv) {
                                    make_change(app, globals),       make_list(app, globals),
                                    make_retry(app, globals),        make_purge(app, globals),
                                    make_dead_letters(app, globals), make_debug(app, globals),
-                                   make_queue(app, globals),        make_limits(app, globals),
-                                   make_functions(app, globals),    make_hosts(app, globals),
-                                   make_instances(app, globals),    make_drain(app, globals),
-                                   make_completion(app, globals),   make_version(app, globals)};
+                                   make_trace(app, globals),        make_queue(app, globals),
+                                   make_limits(app, globals),       make_functions(app, globals),
+                                   make_hosts(app, globals),        make_instances(app, globals),
+                                   make_drain(app, globals),        make_completion(app, globals),
+                                   make_version(app, globals)};
     if (argc > 1 && std::string_view(argv[1]) == "__complete") {
         for (const std::string& each : candidates(app, globals, {argv + 2, argv + argc}))
             std::puts(each.c_str());

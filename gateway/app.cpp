@@ -6,7 +6,7 @@
 #include "gateway/ledger/rocks_view.hpp"
 #include "gateway/routes/table.hpp"
 #include "longhaul/base/assert.hpp"
-#include "longhaul/blob/directory_blob_store.hpp"
+#include "longhaul/blob/open_store.hpp"
 #include "longhaul/journal/file_journal.hpp"
 #include "longhaul/net/client.hpp"
 #include "longhaul/net/metrics_page.hpp"
@@ -60,7 +60,8 @@ struct App::Parts {
           on_failure(std::move(on_failure_)),
           workers(config_.workers),
           peer(executor_, client_options(config_)),
-          blobs(disk, workers, {config_.blob_dir}),
+          store_peer(executor_, {}),
+          blobs(blob::open_store(config_.blob_dir, config_.s3, store_peer, clock_, disk, workers)),
           bodies(config_.data_dir + "/bodies", disk, workers, random_, config_.bodies),
           uploads(config_.data_dir + "/uploads", disk, workers, random_, upload_limits(config_)),
           event_cursor(disk, workers, config_.data_dir + "/events.position"),
@@ -91,7 +92,8 @@ struct App::Parts {
     system::ThreadWorkers workers;
     system::ThreadWorkers committer{1};  // commits wait for nothing else
     net::HttpPeer peer;
-    blob::DirectoryBlobStore blobs;
+    net::HttpPeer store_peer;  // knows no secret of the cluster
+    const std::unique_ptr<port::BlobStore> blobs;
     BodyStore bodies;
     BodyStore uploads;
     EventCursor event_cursor;
@@ -129,7 +131,7 @@ Result<void> App::Parts::open_storage() {
     view = std::move(*opened_view);
 
     gateway.emplace(executor,
-                    GatewayPorts{clock, random, workers, *journal, peer, bus, blobs, *view, bodies,
+                    GatewayPorts{clock, random, workers, *journal, peer, bus, *blobs, *view, bodies,
                                  uploads, event_outlet ? &*event_outlet : nullptr, &space},
                     config.limits, logger, on_failure);
     return {};

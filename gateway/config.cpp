@@ -85,6 +85,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.guarded("internal_listen", config.internal_listen, config.secret);
     reader.optional_address("status_service", config.status_service);
     reader.text("blob_dir", config.blob_dir);
+    blob::read_s3_options(reader, config.s3);
     reader.boolean("trust_tenant_header", config.api.trust_tenant_header);
     reader.duration("stop_timeout", config.stop_timeout, 0s, 60s);
     nats::read_nats_options(reader, config.nats);

@@ -6,6 +6,7 @@
 #include "gateway/routes/api.hpp"
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/blob/open_store.hpp"
 #include "longhaul/nats/event_sink.hpp"
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct Config {
     std::string secret{};  // of the cluster; "" = no check on the internal listener
     std::string status_service = "127.0.0.1:7080";  // whose hosts are read at the start; "" = none
     std::string blob_dir{};  // of the directory blob store; "" = data_dir/blobs
+    blob::S3Options s3{};    // with an endpoint: in place of the folder
 
     nats::NatsOptions nats{};    // the bus; without urls: what is pushed to the internal listener
     bool publish_events = true;  // lifecycle events, where there is NATS

@@ -21,6 +21,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.secret("secret", config.secret);
     reader.guarded("listen", config.listen, config.secret);
     reader.text("blob_dir", config.blob_dir);
+    blob::read_s3_options(reader, config.s3);
     reader.text("runtime_agent", config.runtime_agent);
     reader.text("function_path", config.function_path);
     reader.integer("memory_mb", config.memory_mb, 0, 64 << 20, "MiB");

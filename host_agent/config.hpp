@@ -3,6 +3,7 @@
 
 #include "longhaul/base/config.hpp"
 #include "longhaul/base/time.hpp"
+#include "longhaul/blob/open_store.hpp"
 
 #include <cstdint>
 #include <string>
@@ -20,6 +21,7 @@ struct Config {
     std::string status_service = "127.0.0.1:7080";
     std::string secret{};         // of the cluster; "" = no check
     std::string blob_dir{};       // of the directory blob store
+    blob::S3Options s3{};         // with an endpoint: in place of the folder
     std::string runtime_agent{};  // path; "" = beside the own executable
     std::string function_path{};  // PATH of functions; "" = the runtime agent's
 

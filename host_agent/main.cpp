@@ -1,6 +1,6 @@
 // host_agent: one per machine. Starts runtime agents, keeps their results and logs, reports.
 #include "host_agent/app.hpp"
-#include "longhaul/blob/directory_blob_store.hpp"
+#include "longhaul/blob/open_store.hpp"
 #include "longhaul/net/client.hpp"
 #include "longhaul/program/service.hpp"
 #include "longhaul/system/clock.hpp"
@@ -55,8 +55,10 @@ public:
     Service(asio::io_context& io, const host_agent::Config& config, const Logger& logger)
         : workers_(kWorkerThreads),
           peer_(io.get_executor(), with_secret(config.secret)),
-          blobs_(disk_, workers_, {config.blob_dir}),
-          app_(io.get_executor(), {clock_, random_, disk_, workers_, peer_, blobs_}, config,
+          store_peer_(io.get_executor(), {}),
+          blobs_(
+              blob::open_store(config.blob_dir, config.s3, store_peer_, clock_, disk_, workers_)),
+          app_(io.get_executor(), {clock_, random_, disk_, workers_, peer_, *blobs_}, config,
                logger) {
         app_.on_storage_failure(
             [](const Error& error) { program::storage_failed("host_agent", error); });
@@ -80,7 +82,8 @@ private:
     system::PosixDisk disk_;
     system::ThreadWorkers workers_;
     net::HttpPeer peer_;
-    blob::DirectoryBlobStore blobs_;
+    net::HttpPeer store_peer_;  // knows no secret of the cluster
+    const std::unique_ptr<port::BlobStore> blobs_;
     host_agent::App app_;
 };
 

@@ -157,9 +157,7 @@ boost::asio::awaitable<Dispatcher::Verdict> Dispatcher::try_start(const StartEff
         // The host's report will decide: it says that the attempt had started and ended there, or
         // an earlier start of ours went unanswered. A newer owner's word would reach us as well.
         const bool is_unsure = so_far.is_unsure && !mutant(Mutant::unsure_start_is_refusal);
-        const bool has_ended =
-            error.type == "already-ended" && !mutant(Mutant::ended_start_is_refusal);
-        if (is_unsure || has_ended || error.type == "stale-owner" ||
+        if (is_unsure || error.type == "already-ended" || error.type == "stale-owner" ||
             error.type == "instance-silent")
             co_return Verdict::again;
         if (error.type == "load-failed" || error.type == "load-timeout") {

@@ -2,6 +2,8 @@
 
 #include "longhaul/wire/function_json.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace longhaul::gateway {
@@ -251,6 +253,19 @@ std::string retry_after(const Snapshot& snapshot) {
     if (snapshot.wait.eta)
         wait = std::clamp<Duration>(*snapshot.wait.eta, wait, std::chrono::minutes(1));
     return std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count());
+}
+
+std::string server_timing(const Invocation& invocation) {
+    const Attempt* attempt = invocation.current();
+    if (!attempt) return "";
+    std::string text;
+    const auto add = [&text](std::string_view stage, double ms) {
+        text += fmt::format("{}{};dur={:.1f}", text.empty() ? "" : ", ", stage, ms);
+    };
+    for (const auto& [stage, ms] : attempt->trace) add(stage, ms);
+    if (attempt->started_at && attempt->ended_at)
+        add("run", static_cast<double>((*attempt->ended_at - *attempt->started_at).count()) / 1000);
+    return text;
 }
 
 std::string path_of(const InvocationId& id) { return "/v1/invocations/" + id.text; }

@@ -22,6 +22,10 @@ namespace longhaul::gateway {
 // When a poller should look again.
 [[nodiscard]] std::string retry_after(const Snapshot& snapshot);
 
+// Of its last attempt, in ms: "queue;dur=0.1, route;dur=0.5, run;dur=51.2" (Server-Timing, W3C).
+// Empty where none was begun.
+[[nodiscard]] std::string server_timing(const Invocation& invocation);
+
 [[nodiscard]] std::string path_of(const InvocationId& id);
 
 }  // namespace longhaul::gateway

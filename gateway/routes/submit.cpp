@@ -7,9 +7,14 @@ namespace {
 
 // The function's own bytes, or the document of any other end (PROTOCOL.md, "Waiting").
 Answer ended_response(const Api& api, Snapshot snapshot) {
+    std::string timing = server_timing(snapshot.invocation);
     const bool has_bytes =
         snapshot.invocation.state == State::succeeded && snapshot.invocation.result.has_value();
-    if (!has_bytes) co_return document_response(200, snapshot);
+    if (!has_bytes) {
+        net::Response document = document_response(200, snapshot);
+        if (!timing.empty()) document.with("Server-Timing", std::move(timing));
+        co_return document;
+    }
     Content content = *snapshot.invocation.result;
     const std::uint64_t size = content.size;
     std::string content_type =
@@ -20,6 +25,7 @@ Answer ended_response(const Api& api, Snapshot snapshot) {
     response.with("Content-Type", std::move(content_type));
     response.with("Invocation-Id", snapshot.invocation.id.text);
     response.with("Invocation-Status", std::string(to_string(snapshot.invocation.state)));
+    if (!timing.empty()) response.with("Server-Timing", std::move(timing));
     response.stream = std::move(*stream);
     response.stream_bytes = size;
     co_return response;

@@ -48,6 +48,8 @@ def test_prefer_wait_gives_the_functions_own_bytes(dev):
     equal((answer.status, answer.body), (200, b'now'), 'answer')
     equal(answer.header('invocation-status'), 'succeeded', 'Invocation-Status')
     assert 'wait' in (answer.header('preference-applied') or ''), answer.headers
+    timing = dict(stage.split(';dur=') for stage in answer.header('server-timing').split(', '))
+    assert float(timing['run']) >= 0 and 'route' in timing, timing
 
 
 def test_prefer_wait_gives_the_document_of_a_failure(dev):

@@ -64,7 +64,6 @@ constexpr const char* kNames[] = {
     "drain_ignored",
     "attempt_number_reused",
     "unsure_start_is_refusal",
-    "ended_start_is_refusal",
     "repeated_start_is_fresh",
     "token_unchecked",
     "late_report_counts",

@@ -97,12 +97,6 @@ FunctionSpec World::spec(const std::string& name) {
     return result;
 }
 
-template <class Make>
-void World::client(const char* name, Make make) {
-    GatewayLife& life = *lives_.back();
-    if (life.serves()) life.clients().start(name, make(life.gateway()));
-}
-
 std::optional<InvocationId> World::any_told() {
     if (notebook_.told().empty()) return std::nullopt;
     auto place = notebook_.told().begin();

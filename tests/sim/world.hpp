@@ -69,6 +69,19 @@ private:
     void heal();
     void finish();
 
+    // world_scenes.cpp
+    struct Running {
+        InvocationId id;
+        HostId host;
+    };
+    void play_scene();
+    void kill_while_a_cancel_is_told();
+    void stop_out_of_reach();
+    void lose_starts();
+    void die_as_it_starts();
+    [[nodiscard]] std::optional<Running> any_running();
+    [[nodiscard]] SimHost* host_named(const HostId& id);
+
     // The gateway's processes.
     void make_hosts();
     [[nodiscard]] Duration host_grace() const;
@@ -77,8 +90,12 @@ private:
     void restart_in_order();
     void be_down();
 
+    // Somebody calls the gateway, if it is there.
     template <class Make>
-    void client(const char* name, Make make);
+    void client(const char* name, Make make) {
+        GatewayLife& life = *lives_.back();
+        if (life.serves()) life.clients().start(name, make(life.gateway()));
+    }
     [[nodiscard]] std::optional<InvocationId> any_told();
     [[nodiscard]] FunctionSpec spec(const std::string& name);
     bool wait_for(const std::function<bool()>& done, Duration limit);

@@ -45,6 +45,7 @@ void World::make_hosts() {
 
 void World::act_on_world() {
     if (random_.chance(0.12)) return calm();
+    if (random_.chance(0.08)) return play_scene();
     if (random_.chance(0.1)) {
         status_.kill(random_.up_to(seconds(8)));
         return;

@@ -38,7 +38,6 @@ enum class Mutant : std::uint8_t {
     // Attempts.
     attempt_number_reused,    // dispatch
     unsure_start_is_refusal,  // dispatcher: a start without an answer is sent elsewhere
-    ended_start_is_refusal,   // dispatcher: what had ended there is sent elsewhere
     repeated_start_is_fresh,  // dispatcher: what an earlier life may have started counts as unsent
     token_unchecked,          // ends: a report under another token counts
     late_report_counts,       // entries: an attempt that is over may end again

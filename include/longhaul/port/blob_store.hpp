@@ -1,4 +1,4 @@
-// Port: packages by digest. Directory now; S3 later.
+// Port: packages by digest; a folder or a bucket (longhaul/blob).
 #pragma once
 
 #include "longhaul/base/id.hpp"
