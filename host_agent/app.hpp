@@ -1,4 +1,4 @@
-// A host agent as one object: everything wired, started and stopped in order.
+// A host agent as one object: a Host (driver/host.hpp) with its listeners and the real machine.
 //
 // main() builds one on its own io_context, `longhaul dev` one beside the other components; all
 // on one executor (one thread or a strand). It owns its journal, its listeners and its tasks; the
@@ -6,6 +6,7 @@
 #pragma once
 
 #include "host_agent/config.hpp"
+#include "host_agent/driver/ports.hpp"
 #include "longhaul/base/log.hpp"
 #include "longhaul/base/metrics.hpp"
 #include "longhaul/base/result.hpp"
@@ -17,29 +18,11 @@
 #include <optional>
 #include <string>
 
-namespace longhaul::port {
-class BlobStore;
-class Clock;
-class Disk;
-class Peer;
-class Random;
-class Workers;
-}  // namespace longhaul::port
-
 namespace longhaul::net {
 class StopSignal;
 }  // namespace longhaul::net
 
 namespace longhaul::host_agent {
-
-struct Ports {
-    port::Clock& clock;
-    port::Random& random;
-    port::Disk& disk;
-    port::Workers& workers;
-    port::Peer& peer;  // sends the cluster's secret
-    port::BlobStore& blobs;
-};
 
 class App {
 public:

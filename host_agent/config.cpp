@@ -64,6 +64,7 @@ Result<Config> read_config(ConfigReader& reader) {
     reader.bytes("report_bytes_max", config.report_bytes_max, 64 << 10, 8u << 20);
     reader.integer("journal_compact_records", config.journal_compact_records, 100, 10'000'000,
                    "records");
+    reader.bytes("journal_segment_bytes", config.journal_segment_bytes, 1u << 20, 4ull << 30);
     reader.duration("stop_timeout", config.stop_timeout, milliseconds(10), minutes(1));
     if (auto done = reader.finish(); !done) return done.error();
     return config;

@@ -76,6 +76,7 @@ struct Config {
 
     // Journal.
     std::uint32_t journal_compact_records = 20'000;
+    std::uint64_t journal_segment_bytes = 8u << 20;
     Duration stop_timeout = std::chrono::seconds(5);  // of handlers, at the end
 };
 

@@ -1,6 +1,6 @@
 // What the routes of a host agent may ask, in one place.
 //
-// References only: app.cpp owns all of it, and it outlives the servers. One executor for all.
+// References only: Host (host.hpp) owns all of it and outlives the servers. One executor for all.
 #pragma once
 
 #include "host_agent/driver/drain.hpp"

@@ -1,13 +1,6 @@
 #include "host_agent/instances/keeper.hpp"
 
-#include "longhaul/process/cgroup.hpp"
-#include "longhaul/process/pidfd.hpp"
-#include "longhaul/process/tree.hpp"
-
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <csignal>
 #include <utility>
 
 namespace longhaul::host_agent {
@@ -16,49 +9,47 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr Duration kWatchSlice = std::chrono::minutes(10);  // one wait on a pidfd
+constexpr Duration kWatchSlice = std::chrono::minutes(10);  // one wait for a process
 constexpr Duration kKillWait = std::chrono::seconds(5);     // SIGKILL to gone
-
-pid_t pid_of(const InstanceProcess& process) { return static_cast<pid_t>(process.process.pid); }
 
 }  // namespace
 
 Keeper::Keeper(asio::any_io_executor executor, port::Clock& clock, Logger logger, Ledger& ledger,
-               AgentControl& control, port::Workers& workers, port::Random& random,
-               SpawnSettings settings, const KeeperTimes& times)
+               AgentControl& control, Processes& processes, port::Random& random,
+               const KeeperTimes& times)
     : executor_(executor),
       clock_(clock),
       logger_(std::move(logger)),
       ledger_(ledger),
       control_(control),
-      workers_(workers),
+      processes_(processes),
       random_(random),
       times_(times),
-      spawner_(std::move(settings)),
       heard_(executor),
       gone_(executor),
       tasks_(executor, logger_) {}
 
 Result<void> Keeper::open(OnDead on_dead) {
     on_dead_ = std::move(on_dead);
-    if (auto opened = spawner_.open(); !opened) return opened;
-    if (!spawner_.obstacle().empty())
+    auto opened = processes_.open(
+        [this](const InstanceId& id) { return ledger_.core().instance(id) != nullptr; });
+    if (!opened) return opened.error();
+    uid_first_ = opened->uid_first;
+    uid_count_ = opened->uid_count;
+    if (!opened->obstacle.empty())
         logger_.warning("functions_share_our_uid",
-                        {{"reason", "others may not pass " + spawner_.obstacle() +
+                        {{"reason", "others may not pass " + opened->obstacle +
                                         ": choose another data directory for isolation"}});
     const std::uint32_t wanted = ledger_.core().limits().instances_max;
-    if (const std::uint32_t ids = spawner_.uid_count(); ids != 0 && ids < wanted) {
-        ledger_.core().bound_instances(ids);
+    if (uid_count_ != 0 && uid_count_ < wanted) {
+        ledger_.core().bound_instances(uid_count_);
         logger_.warning(
             "fewer_user_ids_than_instances",
-            {{"uid_count", std::uint64_t{ids}}, {"instances_max", std::uint64_t{wanted}}});
+            {{"uid_count", std::uint64_t{uid_count_}}, {"instances_max", std::uint64_t{wanted}}});
     }
-    // A folder without a journalled instance: its process, if one was started, finds nobody who
-    // knows it and ends by itself.
-    const auto known = [this](const InstanceId& id) {
-        return ledger_.core().instance(id) != nullptr;
-    };
-    for (const InstanceId& id : spawner_.leftovers(known)) tasks_.start("clean", clean(id));
+    // Without a journalled instance: its process, if one was started, finds nobody who knows it and
+    // ends by itself.
+    for (const InstanceId& id : opened->leftovers) tasks_.start("clean", processes_.clean(id));
     return {};
 }
 
@@ -72,7 +63,7 @@ asio::awaitable<void> Keeper::stop() {
 std::vector<std::uint32_t> Keeper::uids_taken() const {
     std::vector<std::uint32_t> taken;
     for (const auto& [id, instance] : ledger_.core().instances())
-        if (instance.process && spawner_.owns(instance.process->uid))
+        if (instance.process && instance.process->uid - uid_first_ < uid_count_)
             taken.push_back(instance.process->uid);
     return taken;
 }
@@ -82,14 +73,13 @@ asio::awaitable<Result<void>> Keeper::wait_uid(InstanceId id, TimePoint until) {
     const auto makes_room = [](const auto& entry) {
         return entry.second.state == InstanceState::destroying && entry.second.process;
     };
-    while (spawner_.uid_count() != 0 && uids_taken().size() >= spawner_.uid_count()) {
+    while (uid_count_ != 0 && uids_taken().size() >= uid_count_) {
         if (!instances.contains(id)) break;  // spawn() says so
         const bool waits = std::ranges::any_of(instances, makes_room);
         if (!waits || clock_.now() >= until || tasks_.cancelled())
-            co_return make_error(
-                Errc::overloaded,
-                "all " + std::to_string(spawner_.uid_count()) + " user ids are in use",
-                "no-capacity");
+            co_return make_error(Errc::overloaded,
+                                 "all " + std::to_string(uid_count_) + " user ids are in use",
+                                 "no-capacity");
         (void)co_await gone_.wait_until(clock_, until);
     }
     co_return Result<void>{};
@@ -99,12 +89,12 @@ Result<void> Keeper::spawn(const InstanceId& id, std::uint32_t memory_mb) {
     if (ledger_.core().instance(id) == nullptr)
         return make_error(Errc::unavailable, "the instance was given up before its process began",
                           "instance-failed");
-    Spawner::Order order;
+    Processes::Order order;
     order.id = id;
     order.secret = fresh_secret();
     order.memory_mb = memory_mb;
     order.uids_taken = uids_taken();
-    auto process = spawner_.spawn(order);
+    auto process = processes_.spawn(order);
     if (!process) return process.error();
     Records out;
     ledger_.core().made(id, *process, out);
@@ -129,17 +119,14 @@ asio::awaitable<Result<void>> Keeper::wait_ready(InstanceId id, TimePoint until)
 }
 
 bool Keeper::watch_found(const InstanceId& id, const InstanceProcess& process) {
-    auto pidfd = process::open_process(pid_of(process), process.process.start_ticks);
-    if (!pidfd) return false;
+    if (!processes_.lives(process)) return false;
     tasks_.start("watch", watch(id, process));
     return true;
 }
 
 asio::awaitable<void> Keeper::watch(InstanceId id, InstanceProcess process) {
     while (true) {
-        auto pidfd = process::open_process(pid_of(process), process.process.start_ticks);
-        if (!pidfd) break;
-        auto gone = co_await process::wait_gone(*pidfd, clock_, kWatchSlice);
+        auto gone = co_await processes_.wait_gone(process, kWatchSlice);
         if (gone) break;
         if (gone.error().code != Errc::timed_out) {
             // Without pidfds the kernel is asked once a second.
@@ -147,26 +134,11 @@ asio::awaitable<void> Keeper::watch(InstanceId id, InstanceProcess process) {
             co_await clock_.wait_until(next);
         }
     }
-    // Ours, unless an earlier life of the host agent started it, or a Reaper collects it.
-    ::waitpid(pid_of(process), nullptr, WNOHANG);
-    InstanceId of = id;
-    co_await sweep(std::move(of), process.uid);
-    dead(id);
-}
-
-// A runtime agent that was killed could not end its tree: the parent-death signal took its child,
-// not what that had let loose. Cgroup and user tell what is left; it goes before anybody hears
-// that the run is lost.
-asio::awaitable<void> Keeper::sweep(InstanceId id, std::uint32_t uid) {
-    bool swept = false;
-    const std::uint32_t known_by = spawner_.owns(uid) ? uid : 0;  // else it may be another's
-    std::function<void()> job = [&swept, &id, known_by] {
-        const auto cgroup = process::Cgroup::find(id.text);
-        swept = process::kill_orphans(cgroup, known_by, kKillWait);
-        cgroup.remove();
-    };
-    co_await workers_.run(std::move(job));
+    // A runtime agent that was killed could not end its tree: what is left goes before anybody
+    // hears that the run is lost.
+    const bool swept = co_await processes_.sweep(id, process.uid);
     if (!swept) logger_.warning("orphans_linger", {{"instance", id.text}});
+    dead(id);
 }
 
 void Keeper::dead(const InstanceId& id) {
@@ -182,7 +154,7 @@ void Keeper::dead(const InstanceId& id) {
     on_dead_(id);
     heard_.notify_all();
     gone_.notify_all();
-    tasks_.start("clean", clean(id));
+    tasks_.start("clean", processes_.clean(id));
 }
 
 void Keeper::heard(const InstanceId& id, AgentReport report) {
@@ -217,20 +189,16 @@ asio::awaitable<void> Keeper::end(InstanceId id) {
                       {{"instance", id.text}, {"reason", asked.error().message}});
     bool by_force = !asked;
     while (ledger_.core().instance(id) != nullptr) {
-        auto pidfd = process::open_process(pid_of(process), process.process.start_ticks);
-        if (!pidfd) break;
-        if (by_force) (void)process::send_signal(*pidfd, SIGKILL);
-        by_force = true;
-        auto gone = co_await process::wait_gone(*pidfd, clock_, kKillWait);
+        Result<void> gone;
+        if (by_force)
+            gone = co_await processes_.kill(process, kKillWait);
+        else
+            gone = co_await processes_.wait_gone(process, kKillWait);
         if (gone) break;
+        by_force = true;
         logger_.warning("instance_lingers", {{"instance", id.text}, {"pid", process.process.pid}});
     }
-    // Collected and told to the core by watch().
-}
-
-asio::awaitable<void> Keeper::clean(InstanceId id) {
-    std::function<void()> job = [this, id] { spawner_.clean(id); };
-    co_await workers_.run(std::move(job));
+    // Told to the core by watch().
 }
 
 InstanceId Keeper::fresh_id() {

@@ -3,15 +3,14 @@
 //
 // Runs on one executor. What a process's death means for its run is told to `on_dead`, on that
 // executor, once, after the process is proven gone. A runtime agent needs not be our child: those
-// of an earlier life of this host agent are watched by pidfd alike.
+// of an earlier life of this host agent are watched alike.
 #pragma once
 
 #include "host_agent/driver/ledger.hpp"
 #include "host_agent/instances/agent_control.hpp"
-#include "host_agent/instances/spawner.hpp"
+#include "host_agent/instances/processes.hpp"
 #include "longhaul/net/task_group.hpp"
 #include "longhaul/port/random.hpp"
-#include "longhaul/port/workers.hpp"
 
 #include <functional>
 #include <map>
@@ -45,8 +44,8 @@ public:
     using OnDead = std::function<void(const InstanceId&)>;
 
     Keeper(boost::asio::any_io_executor executor, port::Clock& clock, Logger logger, Ledger& ledger,
-           AgentControl& control, port::Workers& workers, port::Random& random,
-           SpawnSettings settings, const KeeperTimes& times);
+           AgentControl& control, Processes& processes, port::Random& random,
+           const KeeperTimes& times);
 
     // Folders, user ids, and what an earlier life left half made. The core learns here for how many
     // instances there are ids. REQUIRES the ledger's replay.
@@ -79,8 +78,6 @@ public:
 private:
     boost::asio::awaitable<void> watch(InstanceId id, InstanceProcess process);
     boost::asio::awaitable<void> end(InstanceId id);
-    boost::asio::awaitable<void> clean(InstanceId id);
-    boost::asio::awaitable<void> sweep(InstanceId id, std::uint32_t uid);
     void dead(const InstanceId& id);
     [[nodiscard]] std::vector<std::uint32_t> uids_taken() const;
 
@@ -90,12 +87,15 @@ private:
     const Logger logger_;
     Ledger& ledger_;
     AgentControl& control_;
-    port::Workers& workers_;
+    Processes& processes_;
     port::Random& random_;
     const KeeperTimes times_;
 
-    Spawner spawner_;
+    // Constant after open().
     OnDead on_dead_;
+    std::uint32_t uid_first_ = 0;
+    std::uint32_t uid_count_ = 0;  // 0 = all run as we do
+
     std::map<InstanceId, AgentReport> reports_;
     net::Notifier heard_;
     net::Notifier gone_;  // an instance was proven dead

@@ -118,7 +118,7 @@ std::string Spawner::control_socket(const InstanceId& id) const {
     return settings_.instances_dir + "/" + id.text + "/c.sock";
 }
 
-std::optional<std::uint32_t> Spawner::free_uid(const Order& order) {
+std::optional<std::uint32_t> Spawner::free_uid(const Processes::Order& order) {
     if (uids_.count() == 0) return 0;
     std::vector<bool> taken(uids_.count());
     for (const std::uint32_t uid : order.uids_taken)
@@ -130,7 +130,7 @@ std::optional<std::uint32_t> Spawner::free_uid(const Order& order) {
     return std::nullopt;
 }
 
-Result<InstanceProcess> Spawner::spawn(const Order& order) {
+Result<InstanceProcess> Spawner::spawn(const Processes::Order& order) {
     const std::optional<std::uint32_t> uid = free_uid(order);
     if (!uid)
         return make_error(Errc::overloaded,
@@ -184,8 +184,7 @@ void Spawner::clean(const InstanceId& id) const {
     if (!id.empty()) fs::remove_all(settings_.instances_dir + "/" + id.text, ignored);
 }
 
-std::vector<InstanceId> Spawner::leftovers(
-    const std::function<bool(const InstanceId&)>& known) const {
+std::vector<InstanceId> Spawner::leftovers(const Processes::IsKnown& known) const {
     std::vector<InstanceId> ids;
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(settings_.instances_dir, ignored)) {

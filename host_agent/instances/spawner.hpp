@@ -7,9 +7,8 @@
 // is against accident only.
 #pragma once
 
-#include "host_agent/core/values.hpp"
+#include "host_agent/instances/processes.hpp"
 #include "host_agent/instances/uid_range.hpp"
-#include "longhaul/base/result.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -48,32 +47,21 @@ public:
     // run as we do; "" = none.
     [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
 
-    // Whether what runs under that uid can only have been started here.
-    [[nodiscard]] bool owns(std::uint32_t uid) const { return uids_.owns(uid); }
+    // User ids for instances; none: all run as we do.
+    [[nodiscard]] const UidRange& uids() const { return uids_; }
 
-    // User ids for instances; 0 = all run as we do.
-    [[nodiscard]] std::uint32_t uid_count() const { return uids_.count(); }
-
-    struct Order {
-        InstanceId id;
-        std::string secret;
-        std::uint32_t memory_mb = 0;
-        std::vector<std::uint32_t> uids_taken;  // by instances
-    };
-    // Blocks for about a millisecond. What becomes of the process is the caller's to watch.
-    // Errc::overloaded, "no-capacity": all user ids are taken.
-    [[nodiscard]] Result<InstanceProcess> spawn(const Order& order);
+    // As Processes::spawn(). What becomes of the process is the caller's to watch.
+    [[nodiscard]] Result<InstanceProcess> spawn(const Processes::Order& order);
 
     // Removes an instance's folder. REQUIRES its processes to be gone. Blocks.
     void clean(const InstanceId& id) const;
     // Folders of instances for which `known` is false, of an earlier life.
-    [[nodiscard]] std::vector<InstanceId> leftovers(
-        const std::function<bool(const InstanceId&)>& known) const;
+    [[nodiscard]] std::vector<InstanceId> leftovers(const Processes::IsKnown& known) const;
 
     [[nodiscard]] std::string control_socket(const InstanceId& id) const;
 
 private:
-    [[nodiscard]] std::optional<std::uint32_t> free_uid(const Order& order);
+    [[nodiscard]] std::optional<std::uint32_t> free_uid(const Processes::Order& order);
 
     const SpawnSettings settings_;
     UidRange uids_;

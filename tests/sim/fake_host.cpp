@@ -100,6 +100,15 @@ void FakeHost::all_found(std::uint64_t life) {
     for (auto& [key, what] : runs_) publish(key);
 }
 
+// A death in the midst of what it does is a restart here: it does all at once.
+void FakeHost::die_at(std::uint64_t nth) {
+    restart(std::chrono::milliseconds(static_cast<std::int64_t>(nth)));
+}
+
+void FakeHost::fail_disk(std::uint64_t changes) { die_at(changes); }
+
+boost::asio::awaitable<void> FakeHost::finish() { co_return; }
+
 void FakeHost::cut(bool on) {
     if (on == cut_) return;
     notebook_.trace("host " + name_ + (on ? ": cut off" : ": connected again"));

@@ -9,9 +9,9 @@
 #pragma once
 
 #include "longhaul/wire/host_messages.hpp"
+#include "tests/sim/sim_host.hpp"
 #include "tests/sim/status_house.hpp"
 #include "tests/sim/witness.hpp"
-#include "tests/support/fake_bus.hpp"
 #include "tests/support/fake_clock.hpp"
 #include "tests/support/fake_peer.hpp"
 #include "tests/support/seeded_random.hpp"
@@ -26,53 +26,31 @@
 
 namespace longhaul::sim {
 
-struct HostBehaviour {
-    std::uint32_t instances_max = 6;
-    double refuses = 0.03;         // of takes, for a passing reason
-    double ignores_sigterm = 0.3;  // of runs
-    Duration run_max = std::chrono::seconds(20);
-    bool leases = false;
-    double silent = 0.3;  // of questions of the agent to a leased instance
-    bool digests = true;  // it tells them
-    double again = 0.1;   // of ends: told once more, under a greater version
-    Duration announces_every = std::chrono::seconds(2);
-};
-
-class FakeHost {
+class FakeHost final : public SimHost {
 public:
     FakeHost(std::string name, test::FakeClock& clock, test::FakePeer& peer, StatusHouse& status,
              Notebook& notebook, Witness& witness, std::uint64_t seed, HostBehaviour behaviour);
 
-    void begin();
-    void restart(Duration down);
-    void reboot(Duration down);
-    // Nothing passes between it and the gateway.
-    void cut(bool on);
-    // Whoever calls it finds nobody, for so long; what it reports goes out.
-    void deafen(Duration span);
-    void heal();
-    // Says so, and refuses new runs.
-    void drain(bool on);
-    // A batch of another life, or of a copy of this host: the same attempt under another token.
-    void confuse(test::FakeBus& bus);
-    // A runtime agent dies: one that runs something, or one that is leased.
-    void lose_instance();
+    [[nodiscard]] const std::string& name() const override { return name_; }
+    void begin() override;
+    boost::asio::awaitable<void> finish() override;
+    void heal() override;
+    void look() override {}
 
-    [[nodiscard]] const std::string& name() const { return name_; }
-    [[nodiscard]] bool tells_digests() const { return behaviour_.digests; }
-    // Runs that nobody has acknowledged or fenced.
-    [[nodiscard]] std::size_t kept() const { return runs_.size(); }
-    // Up for this long, with all its instances found.
-    [[nodiscard]] bool settled_since(TimePoint when) const;
-    // What it knows of its runs.
-    struct Fact {
-        RunKey key;
-        bool runs = false;
-        StopCause stop_cause = StopCause::none;
-        std::optional<TimePoint> ended_at{};
-        bool result_is_remote = false;
-    };
-    [[nodiscard]] std::vector<Fact> facts() const;
+    void restart(Duration down) override;
+    void die_at(std::uint64_t nth) override;
+    void fail_disk(std::uint64_t changes) override;
+    void reboot(Duration down) override;
+    void cut(bool on) override;
+    void deafen(Duration span) override;
+    void drain(bool on) override;
+    void confuse(test::FakeBus& bus) override;
+    void lose_instance() override;
+
+    [[nodiscard]] bool tells_digests() const override { return behaviour_.digests; }
+    [[nodiscard]] std::size_t kept() const override { return runs_.size(); }
+    [[nodiscard]] bool settled_since(TimePoint when) const override;
+    [[nodiscard]] std::vector<Fact> facts() const override;
 
 private:
     enum class Stage : std::uint8_t { taken, running, ended };

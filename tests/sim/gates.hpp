@@ -1,7 +1,7 @@
-// What stands between one process of the gateway and the world, so that it can die in the midst of
-// anything: its disk, its workers, its sink of events. Each operation on the outside is counted by
-// the Lifeline, once before and once after its effect; at the one that was chosen the process is
-// dead, and whatever its code does from there on has no effect any more.
+// What stands between one process (of the gateway, of a host agent) and the world, so that it can
+// die in the midst of anything: its disk, its workers, its sink of events. Each operation on the
+// outside is counted by the Lifeline, once before and once after its effect; at the one that was
+// chosen the process is dead, and whatever its code does from there on has no effect any more.
 //
 // One thread, one FakeClock. A gate outlives whatever was opened through it.
 #pragma once
@@ -14,8 +14,10 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
+#include <functional>
 #include <list>
 #include <memory>
+#include <utility>
 
 namespace longhaul::sim {
 
@@ -23,11 +25,16 @@ class Lifeline {
 public:
     // False: the process is dead, and this does not happen.
     [[nodiscard]] bool holds() {
-        if (left_ > 0 && --left_ == 0) cut_ = true;
+        if (left_ > 0 && --left_ == 0) {
+            cut_ = true;
+            if (on_death_) on_death_();
+        }
         return !cut_;
     }
     // It dies at the n-th (1, 2, …) operation from now.
     void cut_at(std::uint64_t nth) { left_ = nth; }
+    // Called from within that operation.
+    void on_death(std::function<void()> call) { on_death_ = std::move(call); }
     void spare() { left_ = 0; }
     void cut() { cut_ = true; }
     [[nodiscard]] bool is_cut() const { return cut_; }
@@ -35,6 +42,7 @@ public:
 private:
     std::uint64_t left_ = 0;  // 0 = it is not to die
     bool cut_ = false;
+    std::function<void()> on_death_{};
 };
 
 class GatedDisk final : public port::Disk {

@@ -1,10 +1,7 @@
 #include "tests/sim/gateway_life.hpp"
 
+#include "tests/sim/wires.hpp"
 #include "tests/support/fake_event_sink.hpp"
-
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace longhaul::sim {
 namespace {
@@ -23,42 +20,21 @@ Logger logger_for(const Notebook& notebook) {
 
 }  // namespace
 
-struct GatedPeer::Slot {
-    explicit Slot(boost::asio::any_io_executor executor)
-        : answered(executor, boost::asio::steady_timer::time_point::max()) {}
-    boost::asio::steady_timer answered;
-    std::optional<Result<port::PeerResponse>> outcome;
-};
-
 boost::asio::awaitable<Result<port::PeerResponse>> GatedPeer::call(std::string address,
                                                                    port::PeerRequest request,
                                                                    Duration limit) {
     if (!life_.holds()) co_return make_error(Errc::cancelled, "the process has died");
     machine_.witness.leaves(address, request);
-    const auto slot = std::make_shared<Slot>(machine_.executor);
     const std::string to = address;
     const bool is_kill = request.target == "/v1/kill:batch";
     const port::PeerRequest sent =
         is_kill ? port::PeerRequest{request.method, request.target, {}, request.body}
                 : port::PeerRequest{};
-    machine_.wires.start(
-        "call", forward(machine_.peer, slot, std::move(address), std::move(request), limit));
-    boost::system::error_code ignored;
-    if (!slot->outcome)
-        co_await slot->answered.async_wait(
-            boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
-    if (!life_.holds() || !slot->outcome)
-        co_return make_error(Errc::cancelled, "the process has died");
-    if (*slot->outcome && (*slot->outcome)->status == 200) machine_.witness.answered(to, sent);
-    co_return std::move(*slot->outcome);
-}
-
-boost::asio::awaitable<void> GatedPeer::forward(test::FakePeer& peer, std::shared_ptr<Slot> slot,
-                                                std::string address, port::PeerRequest request,
-                                                Duration limit) {
-    auto answer = co_await peer.call(std::move(address), std::move(request), limit);
-    slot->outcome.emplace(std::move(answer));
-    slot->answered.cancel();
+    auto answer = co_await call_apart(machine_.wires, machine_.peer, std::move(address),
+                                      std::move(request), limit);
+    if (!life_.holds()) co_return make_error(Errc::cancelled, "the process has died");
+    if (answer && answer->status == 200) machine_.witness.answered(to, sent);
+    co_return answer;
 }
 
 boost::asio::awaitable<Result<void>> NoBlobs::put_file(Digest, std::string) {

@@ -48,10 +48,6 @@ public:
                                                             Duration limit) override;
 
 private:
-    struct Slot;
-    static boost::asio::awaitable<void> forward(test::FakePeer& peer, std::shared_ptr<Slot> slot,
-                                                std::string address, port::PeerRequest request,
-                                                Duration limit);
     Machine& machine_;
     Lifeline& life_;
 };

@@ -92,6 +92,7 @@ void Notebook::run_began(const std::string& host, const RunKey& run, const std::
         saw("runs beside one that was lost");
     }
     live_.insert(run);
+    in_doubt_.erase(run);
     std::set<InvocationId>& ids = run_by_body_[body];
     ids.insert(run.first);
     if (ids.size() > 1) violation("I2", "one key ran under two ids: " + name);
@@ -102,6 +103,11 @@ void Notebook::run_gone(const RunKey& run) { live_.erase(run); }
 void Notebook::run_forgotten(const RunKey& run) {
     live_.erase(run);
     truth_.erase(run);
+}
+
+bool Notebook::may_be_lost(const RunKey& run, const InstanceId& sent_to) const {
+    return truth(run) == AttemptOutcome::lost || in_doubt_.contains(run) ||
+           (!begun_.contains(run) && gone_.contains(sent_to));
 }
 
 std::optional<AttemptOutcome> Notebook::truth(const RunKey& run) const {

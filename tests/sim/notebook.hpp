@@ -61,6 +61,11 @@ public:
     void run_ended(const RunKey& run, AttemptOutcome outcome) { truth_[run] = outcome; }
     // Nobody is left who knows of it: how it ended is no more to be had.
     void run_forgotten(const RunKey& run);
+    // Its instance died with what only it knew: the run did not start, or ended and was not kept.
+    void run_in_doubt(const RunKey& run) { in_doubt_.insert(run); }
+    void instance_gone(const InstanceId& id) { gone_.insert(id); }
+    // Whether its host, asked for a run that was sent to that instance, may say that it is lost.
+    [[nodiscard]] bool may_be_lost(const RunKey& run, const InstanceId& sent_to) const;
     // How the run ended in fact.
     [[nodiscard]] std::optional<AttemptOutcome> truth(const RunKey& run) const;
     [[nodiscard]] bool lives(const InvocationId& id) const;
@@ -80,6 +85,8 @@ private:
     std::set<RunKey> begun_;
     std::set<RunKey> live_;
     std::map<RunKey, AttemptOutcome> truth_;
+    std::set<RunKey> in_doubt_;
+    std::set<InstanceId> gone_;
 };
 
 }  // namespace longhaul::sim

@@ -32,6 +32,16 @@ void StatusHouse::heal() {
     if (!projection_) start();
 }
 
+void StatusHouse::serve(test::FakePeer& peer) {
+    peer.serve(address(), [this](port::PeerRequest request) { return answer(std::move(request)); });
+}
+
+boost::asio::awaitable<Result<port::PeerResponse>> StatusHouse::answer(port::PeerRequest request) {
+    const auto taken = report(request.body);
+    if (!taken) co_return make_error(Errc::unavailable, "the connection broke off");
+    co_return test::make_response(200, wire::to_json(*taken).dump());
+}
+
 std::optional<wire::ReportAnswer> StatusHouse::report(const std::string& text) {
     if (!projection_ || random_.chance(loss_)) return std::nullopt;
     auto report = wire::decode<wire::Report>(text);

@@ -7,6 +7,7 @@
 #include "tests/sim/notebook.hpp"
 #include "tests/support/fake_bus.hpp"
 #include "tests/support/fake_clock.hpp"
+#include "tests/support/fake_peer.hpp"
 #include "tests/support/seeded_random.hpp"
 
 #include <optional>
@@ -22,11 +23,16 @@ public:
     void set_loss(double loss) { loss_ = loss; }
     void heal();
 
+    // Answers POST /v1/reports under address() as long as `peer` lives.
+    void serve(test::FakePeer& peer);
+    [[nodiscard]] static const char* address() { return "status"; }
+
     // The answer to a Report, or nothing: it, or the report, was lost.
     [[nodiscard]] std::optional<wire::ReportAnswer> report(const std::string& text);
 
 private:
     void start();
+    boost::asio::awaitable<Result<port::PeerResponse>> answer(port::PeerRequest request);
 
     test::FakeClock& clock_;
     test::FakeBus& bus_;

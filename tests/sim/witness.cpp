@@ -235,7 +235,7 @@ void Witness::check_lost(const Invocation& before, AttemptNumber number,
                          const std::optional<std::string>& evidence) {
     const Attempt* attempt = before.current();
     const RunKey key{before.id, number};
-    if (notebook_.truth(key) == AttemptOutcome::lost) return;
+    if (notebook_.may_be_lost(key, attempt->instance)) return;
     if (!attempt->fenced) wrong("I3", key, "lost, and not fenced");
     const bool by_silence = evidence && evidence->find("silent") != std::string::npos;
     const bool stands = notebook_.lives(key) || notebook_.truth(key).has_value();

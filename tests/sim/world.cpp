@@ -13,28 +13,12 @@ constexpr int kSteps = 150;
 constexpr Duration kCalm = seconds(18);
 constexpr Duration kLongCalm = seconds(75);
 constexpr RunLimits kRunLimits{.global_max = 8, .tenant_max = 7};
-constexpr Duration kSeldom = seconds(5);
-constexpr Duration kJobMax = milliseconds(100);
-constexpr Duration kSlowJobMax = seconds(4);
-constexpr std::uint64_t kOperations = 150;  // of the gateway, in some seconds
 
-// In a third of the histories hosts are given up so soon that runs outlive it.
-gateway::GatewayLimits limits(std::uint64_t seed) {
-    const Duration grace = seed % 3 == 1 ? seconds(20) : seconds(60);
+gateway::GatewayLimits limits(Duration grace) {
     gateway::GatewayLimits result;
     result.scheduler.hosts.host_grace = grace;
     result.scheduler.run = kRunLimits;
     result.dispatch.result_grace = grace;
-    return result;
-}
-
-// Half of the histories have hosts that lease instances ahead; in a third they tell no digests, so
-// that what else repairs has to do it alone.
-HostBehaviour behaviour(const Story& story) {
-    HostBehaviour result;
-    result.leases = story.seed % 2 == 0;
-    result.digests = story.seed % 3 != 0;
-    if (story.lasts.count() > 0) result.announces_every = kSeldom;
     return result;
 }
 
@@ -62,9 +46,7 @@ World::World(const Story& story)
       clients_(notebook_, witness_, clock_),
       status_(clock_, bus_, notebook_, story.seed + 5) {
     events_.set_failures(0.2);
-    for (const char* name : {"h1", "h2", "h3"})
-        hosts_.push_back(std::make_unique<FakeHost>(name, clock_, peer_, status_, notebook_,
-                                                    witness_, random_.next(), behaviour(story)));
+    make_hosts();
 }
 
 World::~World() = default;
@@ -238,56 +220,6 @@ void World::take_view_away() {
     view_away_until_ = clock_.now() + random_.up_to(seconds(40));
 }
 
-void World::act_on_world() {
-    if (random_.chance(0.12)) return calm();
-    if (random_.chance(0.08)) return play_scene();
-    if (random_.chance(0.1)) {
-        status_.kill(random_.up_to(seconds(8)));
-        return;
-    }
-    FakeHost& host = *hosts_[random_.below(hosts_.size())];
-    switch (random_.below(14)) {
-    case 0:
-    case 1: host.restart(random_.up_to(seconds(8))); break;
-    case 2: host.reboot(random_.up_to(seconds(20))); break;
-    case 3: host.cut(true); break;
-    case 8: host.lose_instance(); break;
-    case 9: host.drain(true); break;
-    case 10: host.drain(false); break;
-    case 11: host.confuse(bus_); break;
-    case 12: host.deafen(random_.up_to(seconds(20))); break;
-    case 4:
-    case 5: host.cut(false); break;
-    case 13: pace_.job_max = random_.chance(0.5) ? kSlowJobMax : kJobMax; break;
-    default: act_on_network();
-    }
-}
-
-void World::act_on_network() {
-    if (random_.chance(0.3)) {
-        test::PeerFaults faults;
-        if (random_.chance(0.7)) {
-            faults.refuse = 0.05;
-            faults.lose_request = 0.05;
-            faults.lose_response = 0.1;
-            faults.break_off = 0.05;
-            faults.delay_max = milliseconds(random_.below(800));
-        }
-        peer_.set_faults(faults);
-        return;
-    }
-    test::BusFaults faults;
-    if (random_.chance(0.7)) {
-        faults.drop = 0.1;
-        faults.duplicate = 0.1;
-        faults.delayed = 0.3;
-        faults.delay_max = seconds(3);
-        faults.cut = random_.chance(0.05);
-    }
-    bus_.set_faults(faults);
-    status_.set_loss(faults.drop);
-}
-
 // Up to some moment, or, to stop in the midst of things, up to some handler.
 void World::pass_time() {
     if (random_.chance(0.05)) return pass(random_.up_to(seconds(40)));
@@ -321,6 +253,7 @@ void World::look() {
         notebook_.saw("storage failures");
         crash_gateway(true);
     }
+    for (const auto& host : hosts_) host->look();
     if (!lives_.back()->serves()) return;
     const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
     scheduler.check_invariants();
@@ -370,7 +303,7 @@ void World::finish_task(boost::asio::awaitable<void> task) {
 
 void World::start_gateway() {
     for (int tries = 0; tries < 5; ++tries) {
-        lives_.push_back(std::make_unique<GatewayLife>(machine_, limits(story_.seed)));
+        lives_.push_back(std::make_unique<GatewayLife>(machine_, limits(host_grace())));
         GatewayLife& life = *lives_.back();
         if (lives_.size() > 1 && !is_healed_ && tries < 2 && random_.chance(0.15))
             life.lifeline().cut_at(1 + random_.below(kOperations));
@@ -468,6 +401,7 @@ void World::heal() {
 void World::finish() {
     disk_.kill();
     finish_task(lives_.back()->crash());
+    for (const auto& host : hosts_) finish_task(host->finish());
     wires_.cancel();
     finish_task(wires_.join());
 }

@@ -1,5 +1,6 @@
-// One simulated history: a gateway, its disk, a status service, three hosts, clients, and a seed
-// that decides everything that happens to them.
+// One simulated history: a gateway, its disk, a status service, three hosts (half of them are the
+// production code, host_machine.hpp), clients, and a seed that decides everything that happens to
+// them.
 //
 // After every step: I1, I2, I3, I4, I5, I10 as the Notebook sees them and I7 as the scheduler
 // checks it. At the end the world heals and time passes: I6, everything has ended, no host keeps
@@ -7,8 +8,9 @@
 #pragma once
 
 #include "tests/sim/clients.hpp"
-#include "tests/sim/fake_host.hpp"
 #include "tests/sim/gateway_life.hpp"
+#include "tests/sim/sim_host.hpp"
+#include "tests/sim/status_house.hpp"
 #include "tests/support/fake_event_sink.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -31,6 +33,10 @@ public:
     ~World();
     World(const World&) = delete;
     World& operator=(const World&) = delete;
+
+    static constexpr Duration kJobMax = std::chrono::milliseconds(100);
+    static constexpr Duration kSlowJobMax = std::chrono::seconds(4);
+    static constexpr std::uint64_t kOperations = 150;  // of a process, in some seconds
 
     // "" or what was violated.
     std::string run();
@@ -73,9 +79,11 @@ private:
     void lose_starts();
     void die_as_it_starts();
     [[nodiscard]] std::optional<Running> any_running();
-    [[nodiscard]] FakeHost* host_named(const HostId& id);
+    [[nodiscard]] SimHost* host_named(const HostId& id);
 
     // The gateway's processes.
+    void make_hosts();
+    [[nodiscard]] Duration host_grace() const;
     void start_gateway();
     void crash_gateway(bool by_power);
     void restart_in_order();
@@ -113,7 +121,7 @@ private:
     Machine machine_;
     Clients clients_;
     StatusHouse status_;
-    std::vector<std::unique_ptr<FakeHost>> hosts_;
+    std::vector<std::unique_ptr<SimHost>> hosts_;
     std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
     TimePoint began_at_{};                             // of the life that is there
     std::uint64_t next_number_ = 1;

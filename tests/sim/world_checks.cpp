@@ -31,7 +31,7 @@ void World::check_calm(TimePoint since) {
     const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
     for (const auto& host : hosts_) {
         if (!host->settled_since(since)) continue;
-        for (const FakeHost::Fact& fact : host->facts()) {
+        for (const SimHost::Fact& fact : host->facts()) {
             const Invocation* known = scheduler.find(fact.key.first);
             if (!known || !holds_slot(known->state)) continue;
             if (known->current()->number != fact.key.second || known->current()->fenced) continue;
@@ -49,7 +49,7 @@ void World::check_calm(TimePoint since) {
 void World::check_acknowledged(TimePoint since) {
     for (const auto& host : hosts_)
         if (host->settled_since(since) && host->tells_digests())
-            for (const FakeHost::Fact& fact : host->facts())
+            for (const SimHost::Fact& fact : host->facts())
                 if (fact.ended_at && *fact.ended_at < since)
                     notebook_.violation("news", "the end of " + fact.key.first.text + " on " +
                                                     host->name() + " is not acknowledged");

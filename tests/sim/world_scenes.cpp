@@ -31,7 +31,7 @@ std::optional<World::Running> World::any_running() {
     return from[random_.below(from.size())];
 }
 
-FakeHost* World::host_named(const HostId& id) {
+SimHost* World::host_named(const HostId& id) {
     for (const auto& host : hosts_)
         if (host->name() == id.text) return host.get();
     return nullptr;
@@ -56,7 +56,7 @@ void World::kill_while_a_cancel_is_told() {
 // Its run goes on, and the host is given up.
 void World::stop_out_of_reach() {
     const auto running = any_running();
-    FakeHost* host = running ? host_named(running->host) : nullptr;
+    SimHost* host = running ? host_named(running->host) : nullptr;
     if (!host) return;
     notebook_.saw("stops out of reach");
     host->cut(true);

@@ -77,8 +77,9 @@ asio::awaitable<Result<port::PeerResponse>> FakeAgents::call(std::string address
 
 Flows::Flows()
     : ledger(io.get_executor(), clock, Logger{}, limits(), 100'000),
-      keeper(io.get_executor(), clock, Logger{}, ledger, control, workers, random,
-             spawn_settings(folder), {std::chrono::seconds(10), std::chrono::seconds(10)}),
+      processes(clock, workers, spawn_settings(folder)),
+      keeper(io.get_executor(), clock, Logger{}, ledger, control, processes, random,
+             {std::chrono::seconds(10), std::chrono::seconds(10)}),
       files(clock, Logger{}, disk, workers, folder / "logs", folder / "results", {}),
       packages(io.get_executor(), clock, Logger{}, workers, blobs, folder / "packages", {},
                [](const Digest&) { return false; }),

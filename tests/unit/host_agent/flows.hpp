@@ -4,6 +4,7 @@
 
 #include "host_agent/driver/drain.hpp"
 #include "host_agent/driver/take_flow.hpp"
+#include "host_agent/instances/system_processes.hpp"
 #include "tests/unit/host_agent/fake_machine.hpp"
 
 #include <functional>
@@ -40,6 +41,7 @@ struct Flows : FakeMachine {
     HostId host{"h"};
     Ledger ledger;
     AgentControl control{agent, std::chrono::seconds(5)};
+    SystemProcesses processes;
     Keeper keeper;
     RunFiles files;
     FileWatch log_watch{io.get_executor(), Logger{}, folder / "logs"};
