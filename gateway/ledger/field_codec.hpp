@@ -19,7 +19,8 @@
 namespace longhaul::gateway {
 
 // 2: mode http of functions, the caller's headers of an invocation.
-// 3: priority and concurrency key of an invocation; limits of a function on keys and queued bytes.
+// 3: priority and concurrency key of an invocation; limits of a function on keys and queued bytes;
+//    how many runs it takes at once.
 inline constexpr std::uint8_t kFormatVersion = 3;
 
 class FieldWriter {
@@ -192,6 +193,7 @@ void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
     codec.since(3, [&] {
         codec.number(value.max_queued_bytes);
         codec.number(value.key_max_running);
+        codec.number(value.concurrency);
     });
 }
 

@@ -245,6 +245,7 @@ FunctionSpec random_function(SeededRandom& random) {
         *span = random_duration(random);
     spec.max_queued_bytes = random_number(random);
     spec.key_max_running = random_number32(random);
+    spec.concurrency = random_number32(random);
     spec.body_max = random_number(random);
     spec.result_max = random_number(random);
     spec.result_is_file = random.chance(0.5);
@@ -291,33 +292,30 @@ Record random_record(SeededRandom& random) {
     const FunctionName name{random_text(random)};
     const auto change = [&random] { return random_change(random); };
     switch (random_choice(random, RecordKind::owner_term, RecordKind::purged)) {
-        case RecordKind::owner_term:
-            return OwnerTermRecord{static_cast<Shard>(random.next()), random_number(random)};
-        case RecordKind::function_put:
-            return FunctionPutRecord{
-                tenant, std::make_shared<FunctionSpec>(random_function(random)),
-                random_time(random)};
-        case RecordKind::function_deleted:
-            return FunctionDeletedRecord{tenant, name, random_time(random)};
-        case RecordKind::limits_put:
-            return LimitsPutRecord{{random_number32(random), random_number32(random)}};
-        case RecordKind::queue_paused:
-            return QueuePausedRecord{tenant, name, random.chance(0.5)};
-        case RecordKind::accepted: return AcceptedRecord{random_invocation(random)};
-        case RecordKind::dispatching:
-            return DispatchingRecord{change(), random_attempt(random), random_number32(random)};
-        case RecordKind::started:
-            return StartedRecord{change(), random_number32(random), {random_text(random)},
-                                 random_trace(random)};
-        case RecordKind::requeued: return RequeuedRecord{change(), random_number32(random)};
-        case RecordKind::stop_intent: return StopIntentRecord{change(), random_stop(random)};
-        case RecordKind::fenced: return FencedRecord{change(), random_number32(random)};
-        case RecordKind::attempt_ended: return AttemptEndedRecord{change(), random_end(random)};
-        case RecordKind::terminal:
-            return TerminalRecord{change(), maybe(random, random_end),
-                                  maybe(random, random_content), maybe(random, random_failure),
-                                  maybe(random, random_stop)};
-        case RecordKind::purged: break;
+    case RecordKind::owner_term:
+        return OwnerTermRecord{static_cast<Shard>(random.next()), random_number(random)};
+    case RecordKind::function_put:
+        return FunctionPutRecord{tenant, std::make_shared<FunctionSpec>(random_function(random)),
+                                 random_time(random)};
+    case RecordKind::function_deleted:
+        return FunctionDeletedRecord{tenant, name, random_time(random)};
+    case RecordKind::limits_put:
+        return LimitsPutRecord{{random_number32(random), random_number32(random)}};
+    case RecordKind::queue_paused: return QueuePausedRecord{tenant, name, random.chance(0.5)};
+    case RecordKind::accepted: return AcceptedRecord{random_invocation(random)};
+    case RecordKind::dispatching:
+        return DispatchingRecord{change(), random_attempt(random), random_number32(random)};
+    case RecordKind::started:
+        return StartedRecord{
+            change(), random_number32(random), {random_text(random)}, random_trace(random)};
+    case RecordKind::requeued: return RequeuedRecord{change(), random_number32(random)};
+    case RecordKind::stop_intent: return StopIntentRecord{change(), random_stop(random)};
+    case RecordKind::fenced: return FencedRecord{change(), random_number32(random)};
+    case RecordKind::attempt_ended: return AttemptEndedRecord{change(), random_end(random)};
+    case RecordKind::terminal:
+        return TerminalRecord{change(), maybe(random, random_end), maybe(random, random_content),
+                              maybe(random, random_failure), maybe(random, random_stop)};
+    case RecordKind::purged: break;
     }
     return PurgedRecord{{random_text(random)}, random_time(random)};
 }
