@@ -42,6 +42,9 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
     core.found(from);
     keeper_.heard(from, AgentReport{status.ready, status.state, status.data_address});
     const bool worn = status.state == "broken";
+    const bool is_shared = core.instance(from)->places > 1;
+    Records out;
+    if (worn && is_shared) core.broken(from, out);
 
     wire::InstanceStatusAnswer answer;
     bool news = false;
@@ -54,7 +57,8 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
         if (entry.rank == wire::Rank::ended) {
             const bool stopped = entry.stop_cause != StopCause::none || entry.sigkill_sent ||
                                  entry.outcome == AttemptOutcome::lost;
-            const bool usable = !worn && !stopped;
+            // A run that returned when it was told to leaves a shared one as it was.
+            const bool usable = !worn && (is_shared || !stopped);
             const wire::AttemptKey name = entry.key;
             auto kept = co_await take_end(from, std::move(entry), usable);
             if (!kept) co_return kept.error();
@@ -66,7 +70,6 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
         ledger_.keep(key, std::move(entry));
         news = true;
     }
-    Records out;
     if (worn) core.broken(from, out);
     ledger_.stage(std::move(out));
     retire();
@@ -169,12 +172,14 @@ Ledger::Ticket StatusFlow::record_end(const RunKey& key, wire::StatusEntry entry
 void StatusFlow::instance_dead(const InstanceId& id) {
     HostCore& core = ledger_.core();
     Records out;
-    const std::optional<RunKey> key = core.dead(id, out);
+    const std::set<RunKey> keys = core.dead(id, out);
     ledger_.stage(std::move(out));
-    const Run* run = key ? core.run(*key) : nullptr;
-    // A take still under way sees for itself that its instance is gone.
-    if (run == nullptr || run->state == RunState::taking || run->state == RunState::ended) return;
-    end_as_lost(*key, id);
+    for (const RunKey& key : keys) {
+        const Run* run = core.run(key);
+        // A take still under way sees for itself that its instance is gone.
+        const bool is_on = run != nullptr && run->state != RunState::taking;
+        if (is_on && run->state != RunState::ended) end_as_lost(key, id);
+    }
 }
 
 void StatusFlow::lost_with_lease(const RunKey& key, const Token& token, const InstanceId& id) {
