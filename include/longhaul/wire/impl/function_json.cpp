@@ -250,7 +250,8 @@ private:
     // Members of the document that this version names and does not have.
     void read_later_members() {
         if (!strict_) return;
-        later(function_.concurrency > 1, "concurrency above 1");
+        later(function_.concurrency > 1 && function_.runtime == "custom",
+              "concurrency above 1 with runtime custom");
         std::int64_t reserved = 0;
         reader_.integer("reserved", reserved, 0, 100'000);
         later(reserved > 0, "reserved above 0");
@@ -291,6 +292,8 @@ private:
             return check_command("mode http", "starts it, as in [\"node\", \"server.js\"]");
         case FunctionMode::exec: break;
         }
+        if (function_.concurrency > 1)
+            return wrong("concurrency above 1 has no meaning in mode exec: each run is a process");
         return check_command("mode exec", "runs it, as in [\"/bin/sh\", \"run.sh\"]");
     }
 
