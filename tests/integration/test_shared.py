@@ -62,6 +62,16 @@ async def coroutine(event, context):
     return context.invocation_id + ' ' + str(os.getpid())
 '''
 
+BROKEN = b'''
+import os, time
+
+with open(os.path.join(os.environ['DIR'], 'loads'), 'a') as file:
+    print('loads', file=file)
+while not os.path.exists(os.path.join(os.environ['DIR'], 'break')):
+    time.sleep(0.01)
+raise RuntimeError('as it was told')
+'''
+
 NODE = b'''
 const fs = require('node:fs');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -102,6 +112,7 @@ http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), Handler)
 KINDS = {
     'threads': {'runtime': 'python', 'handler': 'app.main', 'mode': 'handler'},
     'counted': {'runtime': 'python', 'handler': 'app.counted', 'mode': 'handler'},
+    'broken': {'runtime': 'python', 'handler': 'broken.main', 'mode': 'handler'},
     'coroutines': {'runtime': 'python', 'handler': 'app.coroutine', 'mode': 'handler'},
     'node': {'runtime': 'node', 'handler': 'app.main', 'mode': 'handler'},
     'server': {'mode': 'http', 'command': ['python3', 'server.py']},
@@ -110,12 +121,18 @@ KINDS = {
 _names = itertools.count(1)
 
 
+def one_host(test):
+    """Marks a test that counts instances: of several hosts each has its own."""
+    test.forms = ('dev',)
+    return test
+
+
 def deploy(dev, kind, **document):
     """A function of its own, so that no instance of another test is used."""
     if kind == 'node' and shutil.which('node') is None:
         raise Skip('node is not installed')
     name = f'{kind}-{next(_names)}'
-    files = {'app.py': PYTHON, 'app.js': NODE, 'server.py': SERVER}
+    files = {'app.py': PYTHON, 'app.js': NODE, 'broken.py': BROKEN, 'server.py': SERVER}
     dev.deploy(name, files, **{'concurrency': 3, 'env': {'DIR': dev.shared, 'MARK': dev.mark},
                                **KINDS[kind], **document})
     return name
@@ -131,6 +148,19 @@ def begin(dev, name, event=b'"wait"'):
     until(lambda: dev.files(f'begun-{invocation}'), f'{invocation} has begun')
     dev.wait_state(invocation, 'running')
     return invocation
+
+
+def begin_beside(dev, name, event=b'"wait"'):
+    """The same where an instance has a free place: of several hosts the one is chosen whose free
+    place is known."""
+    wait_place(dev, name)
+    return begin(dev, name, event)
+
+
+def wait_place(dev, name):
+    until(lambda: any(entry['function'] == name and entry['idle'] > 0
+                      for host in dev.request('GET', '/v1/hosts').json()['hosts']
+                      for entry in host['loaded']), f'a free place of {name} is known')
 
 
 def finish(dev, invocation):
@@ -154,7 +184,7 @@ def instances_of(dev, name):
 
 def check_side_by_side(dev, kind):
     name = deploy(dev, kind)
-    runs = [begin(dev, name) for _ in range(3)]
+    runs = [begin(dev, name), begin_beside(dev, name), begin_beside(dev, name)]
     equal(len({instance(dev, run) for run in runs}), 1, 'instances')
     equal([(one['concurrency'], one['running']) for one in instances_of(dev, name)], [(3, 3)],
           'instances as they are shown')
@@ -164,7 +194,7 @@ def check_side_by_side(dev, kind):
         log = dev.logs(run)
         assert f'hello from {run}' in log, log
         assert not any(other in log for other in others), log
-    again = begin(dev, name)
+    again = begin_beside(dev, name)
     finish(dev, again)
     equal(instance(dev, again), instance(dev, runs[0]), 'the instance is used again')
 
@@ -185,6 +215,7 @@ def test_a_server_answers_side_by_side(dev):
     check_side_by_side(dev, 'server')
 
 
+@one_host
 def test_runs_that_come_at_once_wait_for_one_load(dev):
     name = deploy(dev, 'threads', concurrency=8)
     runs = [submit(dev, name) for _ in range(8)]
@@ -195,6 +226,22 @@ def test_runs_that_come_at_once_wait_for_one_load(dev):
         finish(dev, run)
 
 
+@one_host
+def test_a_load_that_fails_is_the_answer_to_all_who_wait_for_it(dev):
+    name = deploy(dev, 'broken', concurrency=4)
+    runs = [submit(dev, name) for _ in range(4)]
+    until(lambda: any((one['state'], one['running']) == ('starting', 4)
+                      for one in dev.request('GET', '/v1/instances').json()['instances']),
+          'all wait for the load')
+    dev.touch('break')
+    for run in runs:
+        document = dev.wait(run)
+        equal((document['state'], document['error']['reason']), ('failed', 'load'), 'end')
+        assert 'as it was told' in document['error']['message'], document
+    equal(dev.read('loads').split(), ['loads'], 'loads')
+
+
+@one_host
 def test_more_runs_than_places_start_another_instance(dev):
     name = deploy(dev, 'threads', concurrency=2)
     runs = [begin(dev, name) for _ in range(5)]
@@ -228,12 +275,12 @@ def test_there_are_never_more_runs_than_slots(fresh):
 
 def check_cancel(dev, kind):
     name = deploy(dev, kind)
-    cancelled, other = begin(dev, name), begin(dev, name)
+    cancelled, other = begin(dev, name), begin_beside(dev, name)
     equal(dev.cancel(cancelled).status, 202, 'cancel')
     document = dev.wait(cancelled)
     equal((document['state'], document['stop']['confirmed']), ('cancelled', True), 'end')
     equal(dev.get(other)['state'], 'running', 'the other')
-    third = begin(dev, name)
+    third = begin_beside(dev, name)
     equal(instance(dev, third), instance(dev, other), 'the instance goes on')
     finish(dev, other)
     finish(dev, third)
@@ -254,7 +301,7 @@ def test_a_cancelled_node_handler_leaves_the_others_alone(dev):
 
 def check_given_up(dev, kind, event):
     name = deploy(dev, kind)
-    killed, other = begin(dev, name, event), begin(dev, name)
+    killed, other = begin(dev, name, event), begin_beside(dev, name)
     equal(dev.kill(killed).status, 202, 'kill')
     document = dev.wait(killed)
     equal((document['state'], document['stop']['confirmed']), ('killed', False), 'end')
@@ -288,7 +335,8 @@ def test_a_killed_run_that_is_alone_takes_its_process_with_it(fresh):
 
 def test_a_process_that_dies_fails_all_its_runs_with_the_reason(dev):
     name = deploy(dev, 'threads')
-    runs = [begin(dev, name) for _ in range(2)]
+    runs = [begin(dev, name), begin_beside(dev, name)]
+    wait_place(dev, name)
     runs.append(submit(dev, name, b'"die"'))
     for run in runs:
         document = dev.wait(run)
@@ -300,10 +348,10 @@ def test_a_process_that_dies_fails_all_its_runs_with_the_reason(dev):
 def test_shared_runs_outlive_a_killed_gateway_and_host_agent(fresh):
     fresh.start()
     name = deploy(fresh, 'threads')
-    runs = [begin(fresh, name) for _ in range(2)]
+    runs = [begin(fresh, name), begin_beside(fresh, name)]
     fresh.kill_9()
     fresh.start()
-    third = begin(fresh, name)
+    third = begin_beside(fresh, name)
     equal(instance(fresh, third), instance(fresh, runs[0]), 'the instance is found again')
     equal(len({finish(fresh, run) for run in [*runs, third]}), 1, 'processes')
     for run in runs:
@@ -313,7 +361,7 @@ def test_shared_runs_outlive_a_killed_gateway_and_host_agent(fresh):
 def test_a_lost_instance_loses_all_its_runs(fresh):
     fresh.start()
     name = deploy(fresh, 'threads')
-    runs = [begin(fresh, name) for _ in range(2)]
+    runs = [begin(fresh, name), begin_beside(fresh, name)]
     os.kill(procs.parent(next(iter(fresh.processes()))), signal.SIGKILL)
     for run in runs:
         equal(fresh.wait(run)['error']['reason'], 'lost', run)

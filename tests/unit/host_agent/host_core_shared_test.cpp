@@ -163,5 +163,20 @@ TEST_CASE("a shared instance is known again after a restart, with its runs and p
     }
 }
 
+TEST_CASE("a worn instance is worn after a restart too") {
+    World world;
+    const InstanceId first = world.serve(key("a"));
+    world.core.broken(first, world.records);
+    HostCore again(World::limits());
+    for (const Record& record : world.core.snapshot()) again.apply(record);
+    Records out;
+    again.begin_epoch(world.now, out);
+    again.found(first);
+    again.check_invariants();
+    CHECK(again.instance(first)->state == InstanceState::taken);
+    REQUIRE(again.ended(world.now, key("a"), {kRankEnded, 9}, "{}", true, out));
+    CHECK(again.retire(world.now) == std::vector{first});
+}
+
 }  // namespace
 }  // namespace longhaul::host_agent
