@@ -141,6 +141,7 @@ void read_http(Reading& reading, const std::string& mode) {
 void read_limits(Reading& reading) {
     reading.integer("max_running", 1, 100'000, "attempts at once");
     reading.integer("key_max_running", 0, 100'000, "attempts at once of a concurrency key");
+    reading.integer("concurrency", 1, 100, "runs at once in one instance");
     reading.integer("max_queued", 1, 10'000'000, "invocations");
     reading.integer("memory_mb", 1, 1'048'576, "MiB");
     reading.integer("cpu_millis", 1, 1'024'000, "thousandths of a CPU");
@@ -154,7 +155,6 @@ void read_limits(Reading& reading) {
 }
 
 void read_later_ones(Reading& reading) {
-    reading.only("concurrency", 1);
     reading.only("reserved", 0);
     for (const auto name : {"sidecar", "callbacks"}) reading.never(name);
 }

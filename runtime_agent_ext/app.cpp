@@ -13,6 +13,8 @@ namespace {
 constexpr Duration kLastReport = std::chrono::milliseconds(500);
 constexpr Duration kSilenceMax = std::chrono::hours(24 * 30);
 constexpr Duration kServerDrain = std::chrono::milliseconds(200);
+// A hundred runs at once, each with a poll, an answer and its progress.
+constexpr std::uint32_t kConnectionsMax = 512;
 constexpr std::uint32_t kHeaderMax = 1280 * 1024;  // bytes: an error cause may have a MiB
 
 net::ServerOptions control_options(const Config& config) {
@@ -28,7 +30,7 @@ net::ServerOptions tcp_options(std::string name, std::string address) {
     net::ServerOptions options;
     options.address = std::move(address);
     options.name = std::move(name);
-    options.limits.connections_max = 64;
+    options.limits.connections_max = kConnectionsMax;
     options.limits.header_bytes_max = kHeaderMax;
     // A runtime's connection is silent while its function works.
     options.limits.idle_timeout = kSilenceMax;

@@ -69,7 +69,8 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
             entry.invocation.attempts.push_back(new_attempt(now, entry.invocation, route));
             entry.invocation.state = State::dispatching;
             entry.invocation.phase = Phase::acquiring_route;
-            fair_.charge_newcomer(queue, {queue.current->memory_mb, queue.current->cpu_millis});
+            fair_.charge_newcomer(
+                queue, {memory_mb_of_run(*queue.current), cpu_millis_of_run(*queue.current)});
         }
     }
     const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));

@@ -224,7 +224,7 @@ void Scheduler::take_lease(TimePoint now, const Entry& entry, const AttemptRepor
                   std::move(lease));
     // Where no host has room for a take, there may still be this way.
     fair_.open([&](const Demand& demand) {
-        return demand == Demand{function.memory_mb, function.cpu_millis};
+        return demand == Demand{memory_mb_of_run(function), cpu_millis_of_run(function)};
     });
 }
 

@@ -13,6 +13,12 @@ void keep_earliest(std::optional<TimePoint>& best, std::optional<TimePoint> cand
     if (candidate && (!best || *candidate < *best)) best = candidate;
 }
 
+constexpr std::uint64_t kWhole = 1'000'000;  // parts of an instance
+
+std::uint64_t parts_of_run(const FunctionSpec& function) {
+    return (kWhole + function.concurrency - 1) / function.concurrency;
+}
+
 std::uint32_t share(std::uint64_t used, std::uint64_t all) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(used * 1000 / all, 1'000'000));
 }
@@ -40,7 +46,7 @@ HostTable::Touch::~Touch() {
     if (!is_ready(host_))
         table_.roomier_.erase(&host_);
     else if (now.memory_mb > before_.memory_mb || now.cpu_millis > before_.cpu_millis ||
-             now.instances > before_.instances)
+             now.parts > before_.parts)
         table_.roomier_.insert(&host_);
 }
 
@@ -52,8 +58,8 @@ HostTable::Room HostTable::room_of(const Host& host) {
     room.cpu_millis = host.news.cpu_millis == 0 ? std::numeric_limits<std::int64_t>::max()
                                                 : std::int64_t{host.news.cpu_millis} -
                                                       static_cast<std::int64_t>(host.assigned_cpu);
-    room.instances =
-        std::int64_t{host.news.instances_max} - static_cast<std::int64_t>(host.attempts.size());
+    room.parts = static_cast<std::int64_t>(host.news.instances_max * kWhole) -
+                 static_cast<std::int64_t>(host.assigned_parts);
     return room;
 }
 
@@ -166,7 +172,7 @@ void HostTable::set_idle(Host& host, const Host::LoadedCode& code, std::uint32_t
 bool HostTable::takes_work(const Host& host) {
     return host.known && !host.suspect && !host.held &&
            (!host.news.draining || mutant(Mutant::drain_ignored)) && host.fences.empty() &&
-           host.attempts.size() < host.news.instances_max;
+           host.assigned_parts < host.news.instances_max * kWhole;
 }
 
 bool HostTable::is_ready(const Host& host) { return takes_work(host) && !host.full_until; }
@@ -175,7 +181,7 @@ std::uint32_t HostTable::load_of(const Host& host) {
     std::uint32_t load = 0;
     if (host.news.memory_mb > 0) load = share(host.assigned_mb, host.news.memory_mb);
     if (host.news.instances_max > 0)
-        load = std::max(load, share(host.attempts.size(), host.news.instances_max));
+        load = std::max(load, share(host.assigned_parts, host.news.instances_max * kWhole));
     if (host.news.cpu_millis > 0)
         load = std::max(load, share(host.assigned_cpu, host.news.cpu_millis));
     return load;
@@ -203,7 +209,8 @@ const Host* HostTable::choose(TimePoint now, const TenantName& tenant, const Fun
         });
     };
     const auto found = std::ranges::find_if(ready_, [&](const Host* host) {
-        return fits(*host, function.memory_mb, function.cpu_millis) && !is_avoided(host);
+        return fits(*host, memory_mb_of_run(function), cpu_millis_of_run(function)) &&
+               !is_avoided(host);
     });
     return found == ready_.end() ? nullptr : *found;
 }
@@ -213,7 +220,8 @@ const Host* HostTable::best_of(TimePoint now, const Named& hosts, const Function
     const Host* best = nullptr;
     for (const Host* host : hosts) {
         if (best && !ByLoad{}(host, best)) continue;
-        if (!is_ready(*host) || !fits(*host, function.memory_mb, function.cpu_millis)) continue;
+        if (!is_ready(*host)) continue;
+        if (!fits(*host, memory_mb_of_run(function), cpu_millis_of_run(function))) continue;
         const bool is_avoided = std::ranges::any_of(avoided, [&](const auto& item) {
             return item.second > now && item.first == host->news.host;
         });
@@ -238,8 +246,9 @@ void HostTable::assign(TimePoint now, const HostId& id, const std::string& addre
     }
     const bool is_new = host.attempts.emplace(invocation, attempt).second;
     LH_ASSERT(is_new);
-    host.assigned_mb += function.memory_mb;
-    host.assigned_cpu += function.cpu_millis;
+    host.assigned_mb += memory_mb_of_run(function);
+    host.assigned_cpu += cpu_millis_of_run(function);
+    host.assigned_parts += parts_of_run(function);
 }
 
 void HostTable::release(const HostId& id, const InvocationId& invocation, AttemptNumber attempt,
@@ -249,10 +258,12 @@ void HostTable::release(const HostId& id, const InvocationId& invocation, Attemp
     const Touch touch(*this, *host);
     const auto removed = host->attempts.erase({invocation, attempt});
     LH_ASSERT(removed == 1);
-    LH_ASSERT(host->assigned_mb >= function.memory_mb);
-    LH_ASSERT(host->assigned_cpu >= function.cpu_millis);
-    host->assigned_mb -= function.memory_mb;
-    host->assigned_cpu -= function.cpu_millis;
+    LH_ASSERT(host->assigned_mb >= memory_mb_of_run(function));
+    LH_ASSERT(host->assigned_cpu >= cpu_millis_of_run(function));
+    LH_ASSERT(host->assigned_parts >= parts_of_run(function));
+    host->assigned_mb -= memory_mb_of_run(function);
+    host->assigned_cpu -= cpu_millis_of_run(function);
+    host->assigned_parts -= parts_of_run(function);
     host->full_until.reset();
     host->unheard.erase({invocation, attempt});
 }

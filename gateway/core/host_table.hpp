@@ -9,6 +9,9 @@
 //   (2) The indices name exactly the hosts that may be given work, ordered by load, and the next
 //       deadline of each: a step costs O(log hosts), whatever the others do.
 //   (3) A host that is owed a fence gets no work before it was told.
+//
+// A run of a shared instance counts as its share of one: how full instances really are the host
+// alone knows, and says so with no_capacity.
 #pragma once
 
 #include "gateway/core/event.hpp"
@@ -68,6 +71,7 @@ struct Host {
     std::optional<TimePoint> unheard_at{};
     std::uint64_t assigned_mb = 0;
     std::uint64_t assigned_cpu = 0;
+    std::uint64_t assigned_parts = 0;            // of instances, in millionths
     std::map<LoadedCode, std::uint32_t> idle{};  // as announced, less what we dispatched since
 
     // Of the indices.
@@ -102,7 +106,7 @@ public:
     [[nodiscard]] bool has_ready() const { return !ready_.empty(); }
     // Whether a run of the function may go to this very host; whether it is full does not count.
     [[nodiscard]] static bool has_room(const Host& host, const FunctionSpec& function) {
-        return has_room(host, function.memory_mb, function.cpu_millis);
+        return has_room(host, memory_mb_of_run(function), cpu_millis_of_run(function));
     }
     [[nodiscard]] static bool has_room(const Host& host, std::uint32_t memory_mb,
                                        std::uint32_t cpu_millis);
@@ -166,7 +170,7 @@ private:
     struct Room {
         std::int64_t memory_mb = 0;
         std::int64_t cpu_millis = 0;
-        std::int64_t instances = 0;
+        std::int64_t parts = 0;  // of instances
     };
 
     // Takes a host out of the indices that order by what may change, and puts it back at the end.

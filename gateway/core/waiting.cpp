@@ -33,7 +33,7 @@ Error queue_full(TimePoint now, const FunctionQueue& queue, const QueueLimit& wh
 }
 
 Demand demand_of(const FunctionSpec& function) {
-    return Demand{function.memory_mb, function.cpu_millis};
+    return Demand{memory_mb_of_run(function), cpu_millis_of_run(function)};
 }
 
 }  // namespace

@@ -102,7 +102,9 @@ struct InstanceInfo {
     std::string function{};
     std::string version{};
     std::uint32_t memory_mb = 0;
-    std::optional<AttemptName> busy_with{};
+    std::uint32_t concurrency = 1;
+    std::uint32_t running = 0;
+    std::optional<AttemptName> busy_with{};  // one of them, where there are several
     std::string idle_since{};
 };
 

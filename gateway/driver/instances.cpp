@@ -25,6 +25,8 @@ std::optional<InstanceInfo> read_instance(const wire::Json& told, const HostId& 
     reader.text("version", info.version);
     reader.text("idle_since", info.idle_since);
     reader.number("memory_mb", info.memory_mb, 0, UINT32_MAX);
+    reader.number("concurrency", info.concurrency, 1, UINT32_MAX);
+    reader.number("running", info.running, 0, UINT32_MAX);
     const bool is_busy = reader.text("invocation", run.first.text);
     reader.number("attempt", run.second, 0, UINT32_MAX);
     if (is_busy) info.busy_with = std::move(run);

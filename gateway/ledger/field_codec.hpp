@@ -20,7 +20,8 @@ namespace longhaul::gateway {
 
 // 2: mode http of functions, the caller's headers of an invocation.
 // 3: priority, concurrency key, not-before and retries of an invocation; the retry policy of a
-//    function, its limits on keys and queued bytes; patched.
+//    function, its limits on keys and queued bytes, how many runs an instance of it takes at once;
+//    patched.
 inline constexpr std::uint8_t kFormatVersion = 3;
 
 class FieldWriter {
@@ -207,6 +208,7 @@ void code(Codec& codec, Maybe<FunctionSpec> auto& value) {
         codec.number(value.key_max_running);
         code(codec, value.retry);
         codec.duration(value.heartbeat_timeout);
+        codec.number(value.concurrency);
     });
 }
 

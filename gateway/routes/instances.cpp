@@ -20,6 +20,8 @@ wire::Json instance_document(const InstanceInfo& info) {
         .set("function", text_or_null(info.function))
         .set("tenant", text_or_null(info.tenant))
         .set("version", text_or_null(info.version))
+        .set("concurrency", info.concurrency)
+        .set("running", info.running)
         .set("busy_with", std::move(busy_with))
         .set("memory_mb", info.memory_mb)
         .set("idle_since", text_or_null(info.idle_since));

@@ -58,7 +58,8 @@ TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out)
     if (runs_.size() >= limits_.runs_max) return {TakeVerdict::overloaded};
 
     TakeDecision decision;
-    const Instance* idle = idle_for(input.code);
+    const Instance* idle = place_for(input);
+    if (idle == nullptr) idle = idle_for(input.code);
     if (idle == nullptr) {
         if (const Instance* leased = leased_for(now, input))
             return {TakeVerdict::close, {}, {}, {leased->id}};
@@ -67,8 +68,8 @@ TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out)
         decision.verdict = TakeVerdict::reuse;
         decision.instance = idle->id;
         Instance& instance = instances_.at(idle->id);
-        instance.state = InstanceState::taken;
-        instance.run = input.key;
+        if (instance.state == InstanceState::idle) instance.state = InstanceState::taken;
+        instance.runs.insert(input.key);
     } else {
         auto evict = make_room(now, input, false);
         if (!evict) {
@@ -86,7 +87,9 @@ TakeDecision HostCore::take(TimePoint now, const TakeInput& input, Records& out)
         instances_.emplace(input.fresh, Instance{.id = input.fresh,
                                                  .state = InstanceState::starting,
                                                  .memory_mb = input.memory_mb,
-                                                 .run = input.key});
+                                                 .places = input.places,
+                                                 .loading = input.code,
+                                                 .runs = {input.key}});
     }
     Run& run = runs_[input.key];
     run.token = input.token;
@@ -119,6 +122,28 @@ bool HostCore::superseded(const RunKey& key) const {
     if (next_run != runs_.end() && next_run->first.invocation == key.invocation) return true;
     const auto next_fence = fences_.upper_bound(key);
     return next_fence != fences_.end() && next_fence->first.invocation == key.invocation;
+}
+
+// A free place beside other runs: where the code is loaded already, and where most are, so that the
+// others grow idle.
+const Instance* HostCore::place_for(const TakeInput& input) const {
+    const Instance* best = nullptr;
+    const auto rank = [](const Instance& instance) {
+        return std::pair(instance.state == InstanceState::taken, instance.runs.size());
+    };
+    for (const auto& [id, instance] : instances_) {
+        const bool is_taken = instance.state == InstanceState::taken;
+        if (!is_taken && instance.state != InstanceState::starting) continue;
+        if (instance.worn || instance.runs.size() >= instance.places) continue;
+        const auto& code = is_taken ? instance.loaded : instance.loading;
+        if (!code || !code->serves(input.code)) continue;
+        const bool has_it = std::ranges::any_of(instance.runs, [&input](const RunKey& key) {
+            return key.invocation == input.key.invocation;
+        });
+        if (has_it) continue;
+        if (best == nullptr || rank(instance) > rank(*best)) best = &instance;
+    }
+    return best;
 }
 
 // The most recently used one, so that the others grow old and are given up.
@@ -180,8 +205,10 @@ void HostCore::made(const InstanceId& id, const InstanceProcess& process, Record
 void HostCore::loaded(const InstanceId& id, const LoadedCode& code, Records& out) {
     Instance& instance = instances_.at(id);
     instance.loaded = code;
+    instance.loading.reset();
     if (instance.state == InstanceState::starting) instance.state = InstanceState::taken;
     out.push_back(InstanceLoaded{id, code});
+    if (instance.places > 1) out.push_back(InstanceShared{id, instance.places});
 }
 
 bool HostCore::assigned(TimePoint now, const RunKey& key, const std::string& run_token,
@@ -206,14 +233,14 @@ void HostCore::abandon(TimePoint now, const RunKey& key, bool broken) {
     const auto found_run = runs_.find(key);
     if (found_run == runs_.end()) return;
     LH_ASSERT(found_run->second.state == RunState::taking);
-    free_instance(found_run->second.instance, now, !broken);
+    free_instance(found_run->second.instance, key, now, !broken);
     forget(key);
 }
 
 bool HostCore::release(TimePoint now, const RunKey& key, Records& out) {
     const auto found_run = runs_.find(key);
     if (found_run == runs_.end() || found_run->second.state != RunState::assigned) return false;
-    free_instance(found_run->second.instance, now, true);
+    free_instance(found_run->second.instance, key, now, true);
     forget(key);
     out.push_back(Released{key});
     return true;
@@ -228,17 +255,21 @@ void HostCore::found(const InstanceId& id) {
     const auto place = instances_.find(id);
     if (place == instances_.end() || place->second.state != InstanceState::unproven) return;
     Instance& instance = place->second;
-    if (instance.run)
+    if (!instance.runs.empty())
         instance.state = InstanceState::taken;
     else
-        instance.state = instance.loaded ? InstanceState::idle : InstanceState::broken;
+        instance.state =
+            instance.loaded && !instance.worn ? InstanceState::idle : InstanceState::broken;
 }
 
 void HostCore::broken(const InstanceId& id, Records& out) {
     const auto place = instances_.find(id);
-    if (place == instances_.end() || place->second.state != InstanceState::idle) return;
+    if (place == instances_.end()) return;
+    Instance& instance = place->second;
+    instance.worn = true;
+    if (instance.state != InstanceState::idle) return;
     close_lease(id, out);
-    place->second.state = InstanceState::broken;
+    instance.state = InstanceState::broken;
 }
 
 bool HostCore::begin_destroy(const InstanceId& id) {
@@ -248,24 +279,27 @@ bool HostCore::begin_destroy(const InstanceId& id) {
     return true;
 }
 
-std::optional<RunKey> HostCore::dead(const InstanceId& id, Records& out) {
+std::set<RunKey> HostCore::dead(const InstanceId& id, Records& out) {
     const auto place = instances_.find(id);
-    if (place == instances_.end()) return std::nullopt;
-    const std::optional<RunKey> key = place->second.run;
+    if (place == instances_.end()) return {};
+    std::set<RunKey> runs = std::move(place->second.runs);
     if (place->second.process) out.push_back(InstanceGone{id});
     if (place->second.lease) remember_lost(id, place->second.lease->at);
     instances_.erase(place);
-    return key;
+    return runs;
 }
 
-void HostCore::free_instance(const InstanceId& id, TimePoint now, bool usable) {
+void HostCore::free_instance(const InstanceId& id, const RunKey& key, TimePoint now, bool usable) {
     const auto place = instances_.find(id);
     if (place == instances_.end()) return;
     Instance& instance = place->second;
-    instance.run.reset();
+    instance.runs.erase(key);
+    instance.worn = instance.worn || !usable;
+    if (!instance.runs.empty()) return;
     instance.idle_since = now;
     if (instance.state == InstanceState::destroying) return;
-    instance.state = usable && instance.loaded ? InstanceState::idle : InstanceState::broken;
+    instance.state =
+        !instance.worn && instance.loaded ? InstanceState::idle : InstanceState::broken;
 }
 
 }  // namespace longhaul::host_agent

@@ -6,7 +6,8 @@
 // record is given only once that record is durable; the driver sees to that.
 //
 // Invariants (check_invariants() verifies them):
-//   (1) An instance serves at most one run that has not ended; the two name each other.
+//   (1) An instance serves at most as many runs that have not ended as it has places, one of an
+//       invocation; they and it name each other.
 //   (2) At most limits.instances_max instances exist that are not being destroyed, and their memory
 //       is at most limits.memory_mb; what an earlier life left may exceed both.
 //   (3) A fenced or acknowledged attempt, or one older than another attempt of its invocation that
@@ -41,7 +42,7 @@ enum class TakeVerdict : std::uint8_t {
     ended,        // it ran here and ended
     in_progress,  // an earlier request of the same take is under way
     answered,     // the same take was answered before: `instance`
-    reuse,        // assign `instance`, which has the code loaded
+    reuse,        // assign `instance`, which has the code loaded or (if shared) is loading it
     start,        // start `instance` (new), load, assign; destroy `evict`
     close,        // close the leases of `close`, then ask again
     no_capacity,
@@ -115,7 +116,8 @@ public:
     bool ack(TimePoint now, const RunKey& key, Records& out);
 
     // Leases. In the order lessee → [told to the runtime agent → ended →] lease → adopt or close.
-    // To whom the instance of `key` may be leased when that run has ended; nothing: to nobody.
+    // To whom the instance of `key` may be leased when that run has ended; nothing: to nobody. A
+    // shared one is never leased: its places are given out here alone.
     [[nodiscard]] std::optional<RunOwner> lessee(const RunKey& key) const;
     // Leases the instance of a run that has just ended, of which its runtime agent knows already.
     // False: it cannot serve another run.
@@ -148,8 +150,8 @@ public:
     void broken(const InstanceId& id, Records& out);
     // True: its end is now under way, and only the caller sees to it.
     [[nodiscard]] bool begin_destroy(const InstanceId& id);
-    // The process is proven gone. The run that it takes along, unended, if any.
-    [[nodiscard]] std::optional<RunKey> dead(const InstanceId& id, Records& out);
+    // The process is proven gone. The runs that it takes along, unended.
+    [[nodiscard]] std::set<RunKey> dead(const InstanceId& id, Records& out);
 
     // Drain: no new takes, no idle instances. It is kept until end_drain(), over restarts too.
     void begin_drain(DrainOrder order, Records& out);
@@ -202,6 +204,7 @@ public:
 
 private:
     [[nodiscard]] std::optional<TakeDecision> known(const TakeInput& input) const;
+    [[nodiscard]] const Instance* place_for(const TakeInput& input) const;
     [[nodiscard]] const Instance* idle_for(const LoadedCode& code) const;
     [[nodiscard]] const Instance* leased_for(TimePoint now, const TakeInput& input) const;
     [[nodiscard]] std::optional<std::vector<InstanceId>> make_room(TimePoint now,
@@ -214,7 +217,7 @@ private:
     void changed(const RunKey& key, Run& run, Urgency urgency = Urgency::urgent);
     void forget(const RunKey& key);
     void remember_fence(const RunKey& key, TimePoint at);
-    void free_instance(const InstanceId& id, TimePoint now, bool usable);
+    void free_instance(const InstanceId& id, const RunKey& key, TimePoint now, bool usable);
     void apply_assigned(const Assigned& record);
     void apply_ended(const Ended& record);
 

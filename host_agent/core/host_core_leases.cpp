@@ -12,7 +12,8 @@ std::optional<RunOwner> HostCore::lessee(const RunKey& key) const {
     const Run* of = run(key);
     if (of == nullptr || !of->shard || limits_.instance_lease <= Duration::zero()) return {};
     const Instance* place = instance(of->instance);
-    if (place == nullptr || !place->loaded || place->loaded->keep_alive <= Duration::zero())
+    if (place == nullptr || place->places > 1 || !place->loaded ||
+        place->loaded->keep_alive <= Duration::zero())
         return {};
     const auto term = terms_.find(*of->shard);
     return RunOwner{*of->shard, term == terms_.end() ? 0 : term->second};
@@ -67,7 +68,7 @@ bool HostCore::adopt(TimePoint now, const RunKey& key, const Token& token, const
     run.stamp = {kRankDispatched, 0};
     run.shard = instance.lease->owner.shard;
     instance.state = InstanceState::taken;
-    instance.run = key;
+    instance.runs.insert(key);
     no_lease(instance);
     out.push_back(Assigned{key, token, id, run.run_token, data_address, now});
     return true;

@@ -13,6 +13,12 @@ struct Overloaded : Handlers... {
     using Handlers::operator()...;
 };
 
+// nullptr: it is gone.
+Instance* find_in(std::map<InstanceId, Instance>& instances, const InstanceId& id) {
+    const auto place = instances.find(id);
+    return place == instances.end() ? nullptr : &place->second;
+}
+
 }  // namespace
 
 void HostCore::apply(const Record& record) {
@@ -40,8 +46,7 @@ void HostCore::apply(const Record& record) {
                        instance.process = it.process;
                    },
                    [&](const InstanceLoaded& it) {
-                       const auto place = instances_.find(it.id);
-                       if (place != instances_.end()) place->second.loaded = it.code;
+                       if (Instance* of = find_in(instances_, it.id)) of->loaded = it.code;
                    },
                    [&](const InstanceGone& it) {
                        const Instance* gone = instance(it.id);
@@ -58,7 +63,7 @@ void HostCore::apply(const Record& record) {
                        const Run* released = run(it.key);
                        if (released == nullptr) return;
                        const auto place = instances_.find(released->instance);
-                       if (place != instances_.end()) place->second.run.reset();
+                       if (place != instances_.end()) place->second.runs.erase(it.key);
                        forget(it.key);
                    },
                    [&](const Ended& it) { apply_ended(it); },
@@ -73,14 +78,15 @@ void HostCore::apply(const Record& record) {
                        if (it.limited) drain_->by = it.by;
                    },
                    [&](const Leased& it) {
-                       const auto place = instances_.find(it.id);
-                       if (place != instances_.end()) place->second.lease = it.lease;
+                       if (Instance* of = find_in(instances_, it.id)) of->lease = it.lease;
                    },
                    [&](const LeaseClosed& it) {
-                       const auto place = instances_.find(it.id);
-                       if (place != instances_.end()) no_lease(place->second);
+                       if (Instance* of = find_in(instances_, it.id)) no_lease(*of);
                    },
                    [&](const LeaseLost& it) { remember_lost(it.id, it.at); },
+                   [&](const InstanceShared& it) {
+                       if (Instance* of = find_in(instances_, it.id)) of->places = it.places;
+                   },
                },
                record);
 }
@@ -97,7 +103,7 @@ void HostCore::apply_assigned(const Assigned& record) {
     run.fenced = fences_.contains(record.key);
     const auto place = instances_.find(record.instance);
     if (place == instances_.end()) return;
-    place->second.run = record.key;
+    place->second.runs.insert(record.key);
     no_lease(place->second);
 }
 
@@ -109,8 +115,7 @@ void HostCore::apply_ended(const Ended& record) {
     run.stamp = record.stamp;
     run.ended_at = record.at;
     const auto instance = instances_.find(run.instance);
-    if (instance == instances_.end() || instance->second.run != record.key) return;
-    instance->second.run.reset();
+    if (instance == instances_.end() || instance->second.runs.erase(record.key) == 0) return;
     if (!record.instance_usable) instance->second.loaded.reset();
 }
 
@@ -126,9 +131,10 @@ Records HostCore::snapshot() const {
     for (const auto& [id, instance] : instances_) {
         if (!instance.process) continue;
         out.push_back(InstanceMade{id, instance.memory_mb, *instance.process});
-        const bool worn =
-            instance.state == InstanceState::broken || instance.state == InstanceState::destroying;
+        const bool worn = instance.worn || instance.state == InstanceState::broken ||
+                          instance.state == InstanceState::destroying;
         if (instance.loaded && !worn) out.push_back(InstanceLoaded{id, *instance.loaded});
+        if (instance.places > 1) out.push_back(InstanceShared{id, instance.places});
     }
     for (const auto& [at, key] : fence_order_) out.push_back(Fenced{key, at});
     // Ended ones first: an instance may serve another run by now, which must have the last word.
@@ -153,16 +159,17 @@ void HostCore::check_invariants() const {
         LH_ASSERT(instance.id == id);
         if (instance.state != InstanceState::destroying) ++count;
         if (instance.state == InstanceState::idle) {
-            LH_ASSERT(!instance.run);
+            LH_ASSERT(instance.runs.empty());
             LH_ASSERT(instance.loaded);
         }
         if (instance.lease) {
             LH_ASSERT(instance.state == InstanceState::idle ||
                       instance.state == InstanceState::unproven);
-            LH_ASSERT(!instance.run);
+            LH_ASSERT(instance.runs.empty());
         }
-        if (instance.run) {
-            const Run* held = run(*instance.run);
+        LH_ASSERT(instance.runs.size() <= instance.places);
+        for (const RunKey& key : instance.runs) {
+            const Run* held = run(key);
             LH_ASSERT(held != nullptr);
             LH_ASSERT(held->instance == id);
             LH_ASSERT(held->state != RunState::ended);

@@ -38,7 +38,7 @@ bool HostCore::ended(TimePoint now, const RunKey& key, StatusStamp stamp, std::s
     run.state = RunState::ended;
     run.ended_at = now;
     run.stamp = {kRankEnded, std::max(stamp.version, run.stamp.version)};
-    free_instance(run.instance, now, instance_usable);
+    free_instance(run.instance, key, now, instance_usable);
     changed(key, run);
     out.push_back(Ended{key, run.stamp, now, instance_usable, std::move(status)});
     return true;
@@ -217,7 +217,7 @@ std::vector<std::pair<std::uint64_t, RunKey>> HostCore::changes_after(std::uint6
 std::uint32_t HostCore::memory_busy_mb() const {
     std::uint64_t sum = 0;
     for (const auto& [id, instance] : instances_)
-        if (instance.run) sum += instance.memory_mb;
+        if (!instance.runs.empty()) sum += instance.memory_mb;
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(sum, UINT32_MAX));
 }
 

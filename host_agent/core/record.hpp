@@ -81,10 +81,15 @@ struct LeaseLost {
     InstanceId id;
     TimePoint at;
 };
+// Before its first run where it may have several at once.
+struct InstanceShared {
+    InstanceId id;
+    std::uint32_t places = 1;
+};
 
 using Record = std::variant<SnapshotBegun, EpochBegun, TermSeen, InstanceMade, InstanceLoaded,
                             InstanceGone, Assigned, Fenced, Released, Ended, Acked, DrainChanged,
-                            Leased, LeaseClosed, LeaseLost>;
+                            Leased, LeaseClosed, LeaseLost, InstanceShared>;
 using Records = std::vector<Record>;
 
 }  // namespace longhaul::host_agent

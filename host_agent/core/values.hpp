@@ -11,6 +11,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace longhaul::host_agent {
@@ -86,7 +87,7 @@ enum class InstanceState : std::uint8_t {
     starting,    // spawned or about to be; not ready yet, or loading
     unproven,    // in the journal of an earlier life of this host agent, not found yet
     idle,        // loaded and free
-    taken,       // assigned to a run that has not ended
+    taken,       // assigned to a run that has not ended, or to several
     broken,      // may not be used again; to be destroyed
     destroying,  // its end is under way
 };
@@ -97,7 +98,10 @@ struct Instance {
     std::uint32_t memory_mb = 0;
     std::optional<InstanceProcess> process{};  // once it was spawned
     std::optional<LoadedCode> loaded{};
-    std::optional<RunKey> run{};  // the take, or the run, that holds it
+    std::uint32_t places = 1;             // runs at once; more than 1: it is shared
+    bool worn = false;                    // takes no other run, and ends after those it has
+    std::optional<LoadedCode> loading{};  // while it is starting
+    std::set<RunKey> runs{};  // the takes and runs that hold it, none of which has ended
     TimePoint idle_since{};
     std::optional<Lease> lease{};  // where it is idle: not for a take before it is closed
     // Of the lease, in this life alone.
@@ -145,7 +149,8 @@ struct TakeInput {
     Token token;
     LoadedCode code;
     std::uint32_t memory_mb = 0;
-    InstanceId fresh;  // the id of the instance, should a new one be started
+    std::uint32_t places = 1;  // of an instance of the function
+    InstanceId fresh;          // the id of the instance, should a new one be started
 };
 
 struct CoreLimits {

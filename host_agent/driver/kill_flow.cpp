@@ -106,13 +106,14 @@ asio::awaitable<Result<std::vector<wire::KillAnswer>>> KillFlow::kill(
     co_return batch->answers;
 }
 
-// A take under way may be inside the user's own load: its process must go.
+// A take under way may be inside the user's own load: its process must go, unless others wait for
+// it too.
 void KillFlow::stop_taking(const RunKey& key) {
     const Run* run = ledger_.core().run(key);
     if (run == nullptr || run->state != RunState::taking) return;
     const InstanceId id = run->instance;
     const Instance* instance = ledger_.core().instance(id);
-    if (instance == nullptr || instance->loaded) return;
+    if (instance == nullptr || instance->loaded || instance->runs.size() > 1) return;
     if (ledger_.core().begin_destroy(id)) keeper_.destroy(id);
 }
 

@@ -162,6 +162,9 @@ void record_fields(Io& io, T& it) {
     } else if constexpr (std::is_same_v<R, LeaseLost>) {
         io(it.id.text);
         io(it.at);
+    } else if constexpr (std::is_same_v<R, InstanceShared>) {
+        io(it.id.text);
+        io(it.places);
     } else {
         static_assert(std::is_same_v<R, SnapshotBegun>);
     }

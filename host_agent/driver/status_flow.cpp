@@ -40,6 +40,9 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
     keeper_.heard(
         from, AgentReport{status.ready, status.state, status.data_address, status.retry_on_lost});
     const bool worn = status.state == "broken";
+    const bool is_shared = core.instance(from)->places > 1;
+    Records out;
+    if (worn && is_shared) core.broken(from, out);
 
     wire::InstanceStatusAnswer answer;
     bool news = false;
@@ -52,7 +55,8 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
         if (entry.rank == wire::Rank::ended) {
             const bool stopped = entry.stop_cause != StopCause::none || entry.sigkill_sent ||
                                  entry.outcome == AttemptOutcome::lost;
-            const bool usable = !worn && !stopped;
+            // A run that returned when it was told to leaves a shared one as it was.
+            const bool usable = !worn && (is_shared || !stopped);
             const wire::AttemptKey name = entry.key;
             // What it opened itself to is for the time after the newest of its runs.
             const bool is_newest = &entry == &status.entries.back();
@@ -67,7 +71,6 @@ asio::awaitable<Result<wire::InstanceStatusAnswer>> StatusFlow::heard(InstanceId
         ledger_.keep(key, std::move(entry));
         news = true;
     }
-    Records out;
     if (worn) core.broken(from, out);
     ledger_.stage(std::move(out));
     retire();
@@ -156,12 +159,14 @@ Ledger::Ticket StatusFlow::record_end(const RunKey& key, wire::StatusEntry entry
 void StatusFlow::instance_dead(const InstanceId& id) {
     HostCore& core = ledger_.core();
     Records out;
-    const std::optional<RunKey> key = core.dead(id, out);
+    const std::set<RunKey> keys = core.dead(id, out);
     ledger_.stage(std::move(out));
-    const Run* run = key ? core.run(*key) : nullptr;
-    // A take still under way sees for itself that its instance is gone.
-    if (run == nullptr || run->state == RunState::taking || run->state == RunState::ended) return;
-    end_as_lost(*key, id);
+    for (const RunKey& key : keys) {
+        const Run* run = core.run(key);
+        // A take still under way sees for itself that its instance is gone.
+        const bool is_on = run != nullptr && run->state != RunState::taking;
+        if (is_on && run->state != RunState::ended) end_as_lost(key, id);
+    }
 }
 
 void StatusFlow::lost_with_lease(const RunKey& key, const Token& token, const InstanceId& id) {

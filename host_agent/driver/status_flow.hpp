@@ -33,7 +33,7 @@ public:
     boost::asio::awaitable<Result<wire::InstanceStatusAnswer>> heard(InstanceId from,
                                                                      wire::InstanceStatus status);
 
-    // The process is proven gone; its run, if it had one, ends as lost.
+    // The process is proven gone; the runs that it had end as lost.
     void instance_dead(const InstanceId& id);
 
     // The same of what may have run under the lease of an instance that is gone.

@@ -51,9 +51,11 @@ wire::Json describe_instance(const Instance& instance) {
         json.set("version", instance.loaded->version.text);
     }
     if (instance.lease) json.set("leased", true);
-    if (instance.run) {
-        json.set("invocation", instance.run->invocation.text);
-        json.set("attempt", std::int64_t{instance.run->attempt});
+    json.set("concurrency", std::int64_t{instance.places});
+    json.set("running", static_cast<std::int64_t>(instance.runs.size()));
+    if (!instance.runs.empty()) {
+        json.set("invocation", instance.runs.begin()->invocation.text);
+        json.set("attempt", std::int64_t{instance.runs.begin()->attempt});
     }
     return json;
 }
@@ -143,10 +145,14 @@ std::size_t weight(const wire::StatusEntry& entry) {
 
 std::vector<wire::LoadedInstances> idle_instances(const HostCore& core) {
     std::map<std::tuple<std::string, std::string, std::string>, std::uint32_t> counts;
-    for (const auto& [id, instance] : core.instances())
-        if (instance.state == InstanceState::idle)
-            ++counts[{instance.loaded->tenant.text, instance.loaded->function.text,
-                      instance.loaded->package.text}];
+    for (const auto& [id, instance] : core.instances()) {
+        const bool is_taken = instance.state == InstanceState::taken;
+        if (instance.state != InstanceState::idle && !is_taken) continue;
+        const auto held = static_cast<std::uint32_t>(instance.runs.size());
+        if (instance.worn || !instance.loaded || held >= instance.places) continue;
+        counts[{instance.loaded->tenant.text, instance.loaded->function.text,
+                instance.loaded->package.text}] += instance.places - held;
+    }
     std::vector<wire::LoadedInstances> loaded;
     for (const auto& [name, count] : counts) {
         const auto& [tenant, function, package] = name;

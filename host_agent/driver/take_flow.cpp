@@ -181,6 +181,7 @@ Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
     input.token = request.token;
     input.code = code_of(request);
     input.memory_mb = request.function.memory_mb;
+    input.places = request.function.concurrency;
     input.fresh = keeper_.fresh_id();
     if (stopping_ && ledger_.core().run(input.key) == nullptr) return stopping();
     Records out;
@@ -203,7 +204,7 @@ Result<TakeDecision> TakeFlow::decide(const wire::TakeRequest& request) {
 asio::awaitable<void> TakeFlow::work(std::shared_ptr<Job> job) {
     const AtExit end([this, &job] { finish(*job); });
     if (job->decision.verdict == TakeVerdict::reuse)
-        job->result = co_await assign(*job);
+        job->result = co_await join(*job);
     else
         job->result = co_await start(*job);
 }
@@ -246,8 +247,8 @@ void TakeFlow::give_up(Job& job) {
                                  {"type", error.type},
                                  {"reason", error.message}});
     for (const InstanceId& id : core.retire(clock_.now())) keeper_.destroy(id);
-    job.try_again =
-        job.decision.verdict == TakeVerdict::reuse && broken && !fenced && !ledger_.failed();
+    job.try_again = job.decision.verdict == TakeVerdict::reuse && broken && !fenced &&
+                    !is_users_fault(error) && !ledger_.failed();
 }
 
 asio::awaitable<Result<void>> TakeFlow::start(Job& job) {
@@ -325,6 +326,27 @@ asio::awaitable<Result<void>> TakeFlow::load(Job& job, TimePoint until) {
     ledger_.core().loaded(job.decision.instance, code_of(job.request), out);
     ledger_.stage(std::move(out));
     co_return Result<void>{};
+}
+
+// A shared instance may be chosen while another take still loads it. What is wrong with the code is
+// then the answer to both.
+asio::awaitable<Result<void>> TakeFlow::join(Job& job) {
+    const auto loads = [&job](const auto& entry) {
+        const TakeDecision& decision = entry.second->decision;
+        return decision.verdict == TakeVerdict::start && decision.instance == job.decision.instance;
+    };
+    const auto place = std::ranges::find_if(jobs_, loads);
+    if (place != jobs_.end()) {
+        const std::shared_ptr<Job> loader = place->second;
+        while (!loader->finished) co_await loader->done.wait();
+        if (!loader->result && is_users_fault(loader->result.error())) co_return loader->result;
+    }
+    const Instance* instance = ledger_.core().instance(job.decision.instance);
+    if (instance == nullptr || instance->state != InstanceState::taken || instance->worn)
+        co_return make_error(Errc::unavailable, "the instance could not be loaded",
+                             "instance-failed");
+    auto assigned = co_await assign(job);
+    co_return assigned;
 }
 
 // The record and the runtime agent's permission go side by side: nobody can use either without the

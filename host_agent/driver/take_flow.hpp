@@ -59,6 +59,7 @@ private:
     boost::asio::awaitable<Result<void>> start(Job& job);
     boost::asio::awaitable<Result<void>> prepare(Job& job, TimePoint until);
     boost::asio::awaitable<Result<void>> load(Job& job, TimePoint until);
+    boost::asio::awaitable<Result<void>> join(Job& job);
     boost::asio::awaitable<Result<void>> assign(Job& job);
     [[nodiscard]] Result<TakeDecision> decide(const wire::TakeRequest& request);
     [[nodiscard]] wire::TakeAnswer answer_of(const RunKey& key) const;

@@ -145,6 +145,17 @@ Answer next_invocation(Agent& agent, net::Request& request) {
     co_return response;
 }
 
+Answer next_cancel(Agent& agent, net::Request& request) {
+    auto handler = allowed_handler(agent, request);
+    if (!handler) co_return net::problem_response(handler.error());
+    auto next = co_await (*handler)->next_cancel();
+    if (!next) co_return net::problem_response(next.error());
+    wire::Json document = wire::Json::object();
+    document.set("invocation", next->invocation.text);
+    document.set("attempt", std::int64_t{next->attempt});
+    co_return net::json_response(200, document);
+}
+
 Answer respond(Agent& agent, net::Request& request) {
     auto handler = allowed_handler(agent, request);
     if (!handler) co_return net::problem_response(handler.error());
@@ -228,6 +239,7 @@ std::vector<net::Route> runtime_routes(Agent& agent) {
         route("POST", api + "/load/error", kErrorBodyMax, load_error),
         route("POST", api + "/init/error", kErrorBodyMax, load_error),
         route("GET", api + "/invocation/next", 0, next_invocation),
+        route("GET", api + "/cancel/next", 0, next_cancel),
         route("POST", api + "/invocation/{id}/response", kResponseBodyMax, respond),
         route("POST", api + "/invocation/{id}/error", kErrorBodyMax, fail),
         route("POST", "/v1/runs/{token}/progress", kProgressBodyMax, progress),

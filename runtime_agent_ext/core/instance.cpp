@@ -10,29 +10,6 @@
 namespace longhaul::runtime_agent_ext {
 namespace {
 
-StopCause cause_of(StopMode mode) {
-    switch (mode) {
-    case StopMode::cancel: return StopCause::cancel;
-    case StopMode::timeout: return StopCause::timeout;
-    case StopMode::host: return StopCause::none;
-    case StopMode::kill:
-    case StopMode::fence: break;
-    }
-    return StopCause::kill;
-}
-
-AttemptOutcome outcome_of(StopCause cause, bool sigkill_sent) {
-    switch (cause) {
-    case StopCause::timeout:
-    case StopCause::deadline: return AttemptOutcome::timed_out;
-    case StopCause::cancel:
-        return sigkill_sent ? AttemptOutcome::killed : AttemptOutcome::cancelled;
-    case StopCause::none: return AttemptOutcome::lost;
-    case StopCause::kill: break;
-    }
-    return AttemptOutcome::killed;
-}
-
 Error conflict(std::string message, std::string type) {
     return make_error(Errc::conflict, std::move(message), std::move(type));
 }
@@ -42,14 +19,16 @@ Error conflict(std::string message, std::string type) {
 Instance::Instance(const InstanceLimits& limits) : limits_(limits) {}
 
 Result<bool> Instance::begin_load(TimePoint now, std::string fingerprint, Duration limit,
-                                  Actions& out) {
+                                  Actions& out, Places places) {
     if (!load_fingerprint_.empty()) {
         if (fingerprint == load_fingerprint_) return false;
         return conflict("another function is loaded here", "already-loaded");
     }
     if (state_ != InstanceState::standby) return conflict("the instance is broken", "broken");
+    LH_ASSERT(places.count > 0);
     load_fingerprint_ = std::move(fingerprint);
     load_until_ = now + limit;
+    places_ = places;
     state_ = InstanceState::loading;
     out.push_back(Action::report_now);
     return true;
@@ -68,49 +47,79 @@ void Instance::load_ended(TimePoint, Result<void> result, Actions& out) {
 }
 
 Result<void> Instance::assign(Assignment assignment) {
-    if (assignment_ == assignment) return {};
+    if (std::ranges::find(assignments_, assignment) != assignments_.end()) return {};
     if (is_fenced(assignment.key)) return conflict("the attempt is fenced", "fenced");
-    if (live() != nullptr) return conflict("another invocation runs here", "busy");
+    if (live_count() >= places_.count)
+        return conflict("as many invocations run here as may at once", "busy");
+    if (is_another_attempt_live(assignment.key))
+        return conflict("another attempt of this invocation runs here", "busy");
     if (state_ == InstanceState::broken)
         return conflict("the instance is broken: " + broken_because_, "broken");
     if (draining_) return conflict("the instance is draining", "draining");
-    assignment_ = std::move(assignment);
-    std::erase_if(runs_, [](const Run& run) { return run.kept; });
+    make_place();
+    assignments_.push_back(std::move(assignment));
+    forget_kept();
     return {};
 }
 
 void Instance::offer(std::string run_token) {
-    if (state_ != InstanceState::loaded || draining_ || runs_.empty()) return;
+    if (is_shared() || state_ != InstanceState::loaded || draining_ || runs_.empty()) return;
     const Run& last = runs_.back();
-    if (last.is_live()) return;
-    assignment_ = Assignment{{}, {}, std::move(run_token), true, last.shard, last.owner_term};
+    assignments_.clear();
+    assignments_.push_back({{}, {}, std::move(run_token), true, last.shard, last.owner_term});
 }
 
 const Assignment* Instance::offered() const {
-    const bool is_open = assignment_ && assignment_->is_offer && state_ == InstanceState::loaded;
-    return is_open && !draining_ ? &*assignment_ : nullptr;
+    if (state_ != InstanceState::loaded || draining_) return nullptr;
+    const auto open = std::ranges::find_if(assignments_, &Assignment::is_offer);
+    return open == assignments_.end() ? nullptr : &*open;
 }
 
 Result<void> Instance::unassign() {
-    if (live() != nullptr) return conflict("an invocation runs here", "busy");
-    assignment_.reset();
-    std::erase_if(runs_, [](const Run& run) { return run.kept; });
+    if (has_live()) return conflict("an invocation runs here", "busy");
+    assignments_.clear();
+    forget_kept();
     return {};
+}
+
+// Those that can start no more go first, then the oldest: its run was taken back elsewhere, else
+// nobody would be assigned here.
+void Instance::make_place() {
+    std::erase_if(assignments_, [this](const Assignment& given) { return is_fenced(given.key); });
+    const auto unused = [this](const Assignment& given) { return is_unused(given); };
+    auto count =
+        live_count() + static_cast<std::size_t>(std::ranges::count_if(assignments_, unused));
+    for (; count >= places_.count; --count)
+        assignments_.erase(std::ranges::find_if(assignments_, unused));
+}
+
+// The newest run stays known: its start may come again.
+void Instance::forget_kept() {
+    RunKey newest;
+    if (!assignments_.empty())
+        newest = assignments_.back().is_offer ? runs_.back().key : assignments_.back().key;
+    const auto is_over = [&](const Run& run) { return run.kept && run.key != newest; };
+    std::erase_if(assignments_, [&](const Assignment& given) {
+        const Run* run = find(given.key);
+        return run != nullptr && is_over(*run);
+    });
+    std::erase_if(runs_, is_over);
 }
 
 // The run token was checked at the door, but a body may have taken long since then.
 Result<void> Instance::is_assigned(const RunOrder& order) const {
-    if (!assignment_ || assignment_->run_token != order.run_token)
+    const auto given = std::ranges::find(assignments_, order.run_token, &Assignment::run_token);
+    if (given == assignments_.end())
         return conflict("the instance was taken for another attempt", "not-assigned");
-    if (!assignment_->is_offer) {
-        if (assignment_->key != order.key || assignment_->token != order.token)
+    if (!given->is_offer) {
+        if (given->key != order.key || given->token != order.token)
             return conflict("the instance was taken for another attempt", "not-assigned");
         return {};
     }
     if (draining_) return conflict("the instance is draining", "draining");
-    if (assignment_->shard != order.shard)
+    if (given->shard != order.shard)
         return conflict("the instance is open to another shard", "not-assigned");
-    if (order.owner_term < assignment_->owner_term)
+    if (order.owner_term < given->owner_term)
         return make_error(Errc::stale, "the instance is open to a newer owner of this shard",
                           "stale-owner");
     return {};
@@ -118,9 +127,10 @@ Result<void> Instance::is_assigned(const RunOrder& order) const {
 
 Result<void> Instance::may_start(const RunOrder& order) const {
     if (is_fenced(order.key)) return conflict("the attempt is fenced", "fenced");
-    if (live() != nullptr) return conflict("another invocation runs here", "busy");
+    if (live_count() >= places_.count || is_another_attempt_live(order.key))
+        return conflict("another invocation runs here", "busy");
     if (auto assigned = is_assigned(order); !assigned) return assigned;
-    if (state_ != InstanceState::loaded)
+    if (state_ != InstanceState::loaded && state_ != InstanceState::busy)
         return conflict("no function is loaded here", "not-loaded");
     return {};
 }
@@ -132,8 +142,9 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
     }
     if (auto allowed = may_start(order); !allowed) return allowed.error();
     // An offer is used up by the run that came first.
-    if (assignment_->is_offer) std::erase_if(runs_, [](const Run& run) { return run.kept; });
-    assignment_ = Assignment{order.key, order.token, order.run_token};
+    *std::ranges::find(assignments_, order.run_token, &Assignment::run_token) =
+        Assignment{order.key, order.token, order.run_token};
+    forget_kept();
     Run run;
     run.key = order.key;
     run.token = order.token;
@@ -148,39 +159,29 @@ Result<bool> Instance::start(TimePoint now, const RunOrder& order, Actions& out)
     run.heard_at = now;
     runs_.push_back(std::move(run));
     state_ = InstanceState::busy;
-    out.push_back(Action::start_function);
+    out.emplace_back(Action::start_function, order.key);
     out.push_back(Action::report_now);
     return true;
 }
 
-void Instance::function_started(Actions& out) {
-    Run* run = live_mutable();
+void Instance::function_started(const RunKey& key, Actions& out) {
+    Run* run = find_live(key);
     if (run == nullptr || run->rank != RunRank::starting) return;
     run->rank = RunRank::running;
     ++run->version;
     out.push_back(Action::report_now);
 }
 
-void Instance::first_byte(TimePoint now) {
-    Run* run = live_mutable();
+void Instance::first_byte(TimePoint now, const RunKey& key) {
+    Run* run = find_live(key);
     if (run != nullptr && !run->first_byte_at) run->first_byte_at = now;
 }
 
-void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
-    Run* run = live_mutable();
+void Instance::function_ended(TimePoint now, const RunKey& key, FunctionEnd end, Actions& out) {
+    Run* run = find_live(key);
     if (run == nullptr) return;
     if (run->rank == RunRank::stopping) {
-        // What it says after its stop began does not count; how it went does.
-        run->end.exit_code = end.exit_code;
-        run->end.signal = end.signal;
-        run->end.http_status = end.http_status;
-        run->end.usage = end.usage;
-        run->end.oom = end.oom;
-        if (end.still_serving && !run->kill_ordered) {
-            run->obeyed = true;
-            run->kill_ordered = true;
-            out.push_back(Action::kill_tree);
-        }
+        end_returned(now, *run, end, out);
         return;
     }
     if (end.left_processes) set_broken("processes of the run were left behind");
@@ -192,8 +193,9 @@ void Instance::function_ended(TimePoint now, FunctionEnd end, Actions& out) {
     end_run(now, *run, outcome, out);
 }
 
-void Instance::progress(TimePoint now, double percent, std::string message, Actions& out) {
-    Run* run = live_mutable();
+void Instance::progress(TimePoint now, const RunKey& key, double percent, std::string message,
+                        Actions& out) {
+    Run* run = find_live(key);
     if (run == nullptr) return;
     if (message.size() > limits_.progress_text_max) message.resize(limits_.progress_text_max);
     // The first goes at once, so that a short run shows one; after it they wait for company.
@@ -202,25 +204,8 @@ void Instance::progress(TimePoint now, double percent, std::string message, Acti
     ++run->version;
 }
 
-void Instance::heartbeat(TimePoint now, Actions& out) {
-    if (Run* run = live_mutable()) hear(now, *run, out);
-}
-
-void Instance::tree_empty(TimePoint now, Actions& out) {
-    Run* run = live_mutable();
-    if (run == nullptr || run->rank != RunRank::stopping || run->kill_ordered) return;
-    run->tree_gone = true;
-    end_stopped(now, *run, out);
-}
-
-void Instance::tree_killed(TimePoint now, bool found, bool proven, Actions& out) {
-    Run* run = live_mutable();
-    if (run != nullptr && run->rank == RunRank::stopping) {
-        run->sigkill_sent = found && !run->obeyed;
-        run->tree_gone = proven;
-        end_stopped(now, *run, out);
-    }
-    if (destroying_) out.push_back(Action::exit);
+void Instance::heartbeat(TimePoint now, const RunKey& key, Actions& out) {
+    if (Run* run = find_live(key)) hear(now, *run, out);
 }
 
 void Instance::break_down(TimePoint now, std::string why, Actions& out) {
@@ -233,37 +218,10 @@ void Instance::break_down(TimePoint now, std::string why, Actions& out) {
     out.push_back(Action::report_now);
 }
 
-StopVerdict Instance::stop(TimePoint now, const RunKey& key, const Token& token, StopMode mode,
-                           Duration grace, Actions& out, std::string reason) {
-    Run* run = find_mutable(key);
-    if (run == nullptr) {
-        fence(key);
-        exit_if_drained(out);
-        return StopVerdict::fenced;
-    }
-    if (run->token != token && !token.empty()) return StopVerdict::wrong_token;
-    if (!run->is_live()) {
-        out.push_back(Action::report_now);
-        return StopVerdict::ended;
-    }
-    if (mode == StopMode::fence) fence(key);
-    if (mode == StopMode::host) run->stop_reason = std::move(reason);
-    begin_stop(now, *run, cause_of(mode), grace, out);
-    return StopVerdict::stopping;
-}
-
 void Instance::kept(const std::vector<RunKey>& keys, Actions& out) {
-    for (const RunKey& key : keys) {
-        Run* run = find_mutable(key);
-        if (run != nullptr && !run->is_live()) run->kept = true;
-    }
-    // Under an offer the last run stays known: its start may come again.
-    std::erase_if(runs_, [this](const Run& run) {
-        if (!run.kept) return false;
-        if (!assignment_) return true;
-        const RunKey& next = assignment_->is_offer ? runs_.back().key : assignment_->key;
-        return run.key != next;
-    });
+    for (Run& run : runs_)
+        if (!run.is_live() && std::ranges::find(keys, run.key) != keys.end()) run.kept = true;
+    forget_kept();
     exit_if_drained(out);
 }
 
@@ -271,9 +229,12 @@ void Instance::drain(TimePoint now, Actions& out) {
     if (!draining_) {
         draining_ = true;
         out.push_back(Action::report_now);
-    } else if (Run* run = live_mutable()) {
-        run->stop_reason = "its runtime agent was told twice to end";
-        begin_stop(now, *run, StopCause::none, run->timeout_grace, out);
+    } else {
+        for (Run& run : runs_) {
+            if (!run.is_live()) continue;
+            run.stop_reason = "its runtime agent was told twice to end";
+            begin_stop(now, run, StopCause::none, run.timeout_grace, out);
+        }
     }
     exit_if_drained(out);
 }
@@ -283,12 +244,14 @@ void Instance::destroy(TimePoint now, Actions& out) {
     destroying_ = true;
     draining_ = true;
     set_broken("destroyed");
-    if (Run* run = live_mutable()) {
-        begin_stop(now, *run, StopCause::kill, Duration::zero(), out);
-        if (run->kill_ordered) return;
-        run->kill_ordered = true;
+    bool ordered = false;
+    for (Run& run : runs_) {
+        if (!run.is_live()) continue;
+        ordered = ordered || run.kill_ordered;
+        run.kill_ordered = true;
+        begin_stop(now, run, StopCause::kill, Duration::zero(), out);
     }
-    out.push_back(Action::kill_tree);
+    if (!ordered) out.push_back(Action::kill_tree);
 }
 
 void Instance::tick(TimePoint now, Actions& out) {
@@ -296,19 +259,17 @@ void Instance::tick(TimePoint now, Actions& out) {
         load_ended(now, make_error(Errc::timed_out, "the load took too long", "load-timeout"), out);
         out.push_back(Action::kill_tree);
     }
-    Run* run = live_mutable();
-    if (run == nullptr) return;
-    watch_pulse(now, *run, out);
-    if (run->rank != RunRank::stopping) {
-        const bool past_deadline = run->deadline_at && *run->deadline_at <= now;
-        if (past_deadline)
-            begin_stop(now, *run, StopCause::deadline, run->timeout_grace, out);
-        else if (run->timeout_at <= now)
-            begin_stop(now, *run, StopCause::timeout, run->timeout_grace, out);
-    }
-    if (run->rank == RunRank::stopping && !run->kill_ordered && run->kill_at <= now) {
-        run->kill_ordered = true;
-        out.push_back(Action::kill_tree);
+    for (Run& run : runs_) {
+        if (!run.is_live()) continue;
+        watch_pulse(now, run, out);
+        if (run.rank != RunRank::stopping) {
+            const bool past_deadline = run.deadline_at && *run.deadline_at <= now;
+            if (past_deadline)
+                begin_stop(now, run, StopCause::deadline, run.timeout_grace, out);
+            else if (run.timeout_at <= now)
+                begin_stop(now, run, StopCause::timeout, run.timeout_grace, out);
+        }
+        end_grace(now, run, out);
     }
 }
 
@@ -317,13 +278,14 @@ std::optional<TimePoint> Instance::next_deadline() const {
     const auto consider = [&next](TimePoint when) {
         if (!next || when < *next) next = when;
     };
-    if (const Run* run = live()) {
-        if (const auto silent = silent_at(*run)) consider(*silent);
-        if (run->rank == RunRank::stopping) {
-            if (!run->kill_ordered) consider(run->kill_at);
+    for (const Run& run : runs_) {
+        if (!run.is_live()) continue;
+        if (const auto silent = silent_at(run)) consider(*silent);
+        if (run.rank == RunRank::stopping) {
+            if (!run.kill_ordered) consider(run.kill_at);
         } else {
-            consider(run->timeout_at);
-            if (run->deadline_at) consider(*run->deadline_at);
+            consider(run.timeout_at);
+            if (run.deadline_at) consider(*run.deadline_at);
         }
     }
     return next;
@@ -334,15 +296,14 @@ const Run* Instance::find(const RunKey& key) const {
     return found == runs_.end() ? nullptr : &*found;
 }
 
-const Run* Instance::live() const {
-    const auto found = std::ranges::find_if(runs_, &Run::is_live);
-    return found == runs_.end() ? nullptr : &*found;
+std::size_t Instance::live_count() const {
+    return static_cast<std::size_t>(std::ranges::count_if(runs_, &Run::is_live));
 }
 
 void Instance::check_invariants() const {
-    LH_ASSERT(std::ranges::count_if(runs_, &Run::is_live) <= 1);
-    LH_ASSERT(state_ != InstanceState::busy || live() != nullptr);
-    LH_ASSERT(state_ != InstanceState::loaded || live() == nullptr);
+    LH_ASSERT(live_count() <= places_.count);
+    LH_ASSERT(state_ != InstanceState::busy || has_live());
+    LH_ASSERT(state_ != InstanceState::loaded || !has_live());
     LH_ASSERT(fences_.size() <= limits_.fences_max);
     for (const Run& run : runs_) {
         LH_ASSERT(run.is_live() == !run.outcome.has_value());
@@ -351,21 +312,27 @@ void Instance::check_invariants() const {
     }
 }
 
-Run* Instance::find_mutable(const RunKey& key) {
+Run* Instance::find_live(const RunKey& key) {
     const auto found = std::ranges::find(runs_, key, &Run::key);
-    return found == runs_.end() ? nullptr : &*found;
-}
-
-Run* Instance::live_mutable() {
-    const auto found = std::ranges::find_if(runs_, &Run::is_live);
-    return found == runs_.end() ? nullptr : &*found;
+    return found == runs_.end() || !found->is_live() ? nullptr : &*found;
 }
 
 bool Instance::is_fenced(const RunKey& key) const {
     return std::ranges::find(fences_, key) != fences_.end();
 }
 
-// The oldest goes first: only the attempt that is assigned can still start, and it is among the
+bool Instance::is_unused(const Assignment& assignment) const {
+    return assignment.is_offer || find(assignment.key) == nullptr;
+}
+
+// The function knows its runs by their invocation.
+bool Instance::is_another_attempt_live(const RunKey& key) const {
+    return std::ranges::any_of(runs_, [&key](const Run& run) {
+        return run.is_live() && run.key.invocation == key.invocation && run.key != key;
+    });
+}
+
+// The oldest goes first: only attempts that are assigned can still start, and they are among the
 // newest.
 void Instance::fence(const RunKey& key) {
     if (is_fenced(key)) return;
@@ -373,43 +340,14 @@ void Instance::fence(const RunKey& key) {
     if (fences_.size() > limits_.fences_max) fences_.pop_front();
 }
 
-void Instance::begin_stop(TimePoint now, Run& run, StopCause cause, Duration grace, Actions& out) {
-    run.stop_cause = std::max(run.stop_cause, cause);
-    const TimePoint kill_at = now + grace;
-    if (run.rank != RunRank::stopping) {
-        run.rank = RunRank::stopping;
-        run.kill_at = kill_at;
-        ++run.version;
-        out.push_back(Action::terminate);
-        out.push_back(Action::report_now);
-    }
-    run.kill_at = std::min(run.kill_at, kill_at);
-    if (!run.kill_ordered && run.kill_at <= now) {
-        run.kill_ordered = true;
-        out.push_back(Action::kill_tree);
-    }
-}
-
 void Instance::end_run(TimePoint now, Run& run, AttemptOutcome outcome, Actions& out) {
     run.rank = RunRank::ended;
     run.outcome = outcome;
     run.ended_at = now;
     ++run.version;
-    if (state_ == InstanceState::busy) state_ = InstanceState::loaded;
+    if (state_ == InstanceState::busy && !has_live()) state_ = InstanceState::loaded;
+    terminate_if_nobody_stays(out);
     out.push_back(Action::report_now);
-}
-
-void Instance::end_stopped(TimePoint now, Run& run, Actions& out) {
-    run.end.success = false;
-    run.end.result.reset();
-    if (run.stop_cause == StopCause::none) {
-        run.end.reason = FailureReason::lost;
-        run.end.message = run.stop_reason;
-    }
-    if (run.stop_cause == StopCause::timeout) run.end.reason = FailureReason::timeout;
-    if (run.stop_cause == StopCause::deadline) run.end.reason = FailureReason::deadline;
-    set_broken("a run was stopped");
-    end_run(now, run, outcome_of(run.stop_cause, run.sigkill_sent), out);
 }
 
 void Instance::set_broken(std::string why) {
@@ -420,12 +358,14 @@ void Instance::set_broken(std::string why) {
 
 // An assignment that was given before the drain is a promise. An offer promises nothing.
 bool Instance::may_still_start() const {
-    return assignment_ && !assignment_->is_offer && state_ == InstanceState::loaded &&
-           find(assignment_->key) == nullptr && !is_fenced(assignment_->key);
+    if (state_ != InstanceState::loaded && state_ != InstanceState::busy) return false;
+    return std::ranges::any_of(assignments_, [this](const Assignment& given) {
+        return !given.is_offer && find(given.key) == nullptr && !is_fenced(given.key);
+    });
 }
 
 void Instance::exit_if_drained(Actions& out) const {
-    if (!draining_ || destroying_ || live() != nullptr || may_still_start()) return;
+    if (!draining_ || destroying_ || has_live() || may_still_start()) return;
     if (std::ranges::all_of(runs_, &Run::kept)) out.push_back(Action::exit);
 }
 

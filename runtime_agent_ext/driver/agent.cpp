@@ -41,6 +41,13 @@ Result<void> make_work_directory(const Config& config) {
     return {};
 }
 
+// A server that serves several runs cannot be asked to leave off with one of them and say when it
+// has; our runners can. A command is a process for each run.
+Places places_of(const FunctionSpec& function) {
+    if (function.mode == FunctionMode::exec) return {};
+    return {function.concurrency, function.mode == FunctionMode::handler};
+}
+
 // Printable ASCII, so that it may stand in a message whatever the function said.
 void keep_tail(std::string& tail, std::string_view bytes) {
     if (bytes.size() > kTailMax) bytes.remove_prefix(bytes.size() - kTailMax);
@@ -72,7 +79,7 @@ Agent::Agent(asio::any_io_executor executor, port::Clock& clock, port::Peer& pee
                      instance_.kept(keys, actions);
                      apply(actions);
                  }}),
-      log_(clock, config.log_directory, config.instance, config.log_bytes_max),
+      logs_(clock, config),
       instance_(InstanceLimits{}),
       timer_(executor),
       changed_(executor) {}
@@ -125,15 +132,20 @@ asio::awaitable<Result<StageTrace>> Agent::load(wire::LoadRequest request) {
     const Duration limit = std::chrono::milliseconds(request.load_ms);
     std::string fingerprint = wire::to_json(request).set("load_ms", 0).dump();
     Actions actions;
-    auto begun = instance_.begin_load(clock_.now(), std::move(fingerprint), limit, actions);
+    const Places places = places_of(request.function);
+    auto begun = instance_.begin_load(clock_.now(), std::move(fingerprint), limit, actions, places);
     if (!begun) co_return begun.error();
     if (*begun) {
         load_begun_ = clock_.now();
         const RetrySpec& retry = request.function.retry;
         retry_on_lost_ = retry.max_attempts > 1 && has(retry.on, FailureReason::lost);
         heartbeat_timeout_ = request.function.heartbeat_timeout;
+        if (instance_.is_shared()) logs_.share();
         // The import is part of the story of the run that it is done for.
-        if (instance_.assignment()) log_.select(wire_key(instance_.assignment()->key));
+        if (!instance_.assignments().empty()) {
+            loaded_for_ = instance_.assignments().front().key;
+            logs_.begin(*loaded_for_);
+        }
         apply(actions);
         if (auto made = make_runner(request.function.mode); !made)
             load_ended(made.error());
@@ -196,8 +208,7 @@ bool Agent::run_token_allows(std::string_view token, std::string_view invocation
     const auto opens = [token](const std::string& run_token) {
         return !run_token.empty() && crypto::equal_constant_time(token, run_token);
     };
-    const auto& assignment = instance_.assignment();
-    if (assignment && opens(assignment->run_token)) return true;
+    if (std::ranges::any_of(instance_.assignments(), opens, &Assignment::run_token)) return true;
     return std::ranges::any_of(instance_.runs(), [&](const Run& run) {
         return run.key.invocation.text == invocation && opens(run.run_token);
     });
@@ -210,8 +221,7 @@ Result<Agent::Started> Agent::start(std::unique_ptr<RunInput> input) {
     auto started = instance_.start(clock_.now(), input->order, actions);
     if (!started) return started.error();
     if (*started) {
-        input_ = std::move(input);
-        function_token_ = crypto::random_hex(16);
+        on_.emplace(key, OnRun{std::move(input), crypto::random_hex(16)});
         apply(actions);
     }
     return Started{*started, entry_of(*instance_.find(key), identity_, clock_.now())};
@@ -222,40 +232,45 @@ std::uint64_t Agent::body_bytes_max() const { return config_.body_bytes_max; }
 Result<void> Agent::progress(std::string_view function_token, double percent, std::string message) {
     if (auto alive = heartbeat(function_token); !alive) return alive;
     Actions actions;
-    instance_.progress(clock_.now(), percent, std::move(message), actions);
+    instance_.progress(clock_.now(), *run_of(function_token), percent, std::move(message), actions);
     apply(actions);
     return {};
 }
 
 Result<void> Agent::heartbeat(std::string_view function_token) {
-    if (instance_.live() == nullptr ||
-        !crypto::equal_constant_time(function_token, function_token_))
-        return make_error(Errc::not_found, "no run with this token is on");
+    const auto key = run_of(function_token);
+    if (!key) return make_error(Errc::not_found, "no run with this token is on");
     Actions actions;
-    instance_.heartbeat(clock_.now(), actions);
+    instance_.heartbeat(clock_.now(), *key, actions);
     apply(actions);
     return {};
+}
+
+std::optional<RunKey> Agent::run_of(std::string_view function_token) const {
+    for (const auto& [key, run] : on_)
+        if (crypto::equal_constant_time(function_token, run.function_token)) return key;
+    return std::nullopt;
 }
 
 void Agent::load_ended(Result<void> result) {
     if (instance_.state() != InstanceState::loading) return;
     load_ms_ = static_cast<double>((clock_.now() - load_begun_).count()) / 1000.0;
-    flush_partial_lines();
-    log_.select(std::nullopt);
+    if (loaded_for_) logs_.end(*loaded_for_);
+    loaded_for_.reset();
     Actions actions;
     instance_.load_ended(clock_.now(), std::move(result), actions);
     apply(actions);
 }
 
-void Agent::function_started() {
+void Agent::function_started(const RunKey& key) {
     Actions actions;
-    instance_.function_started(actions);
+    instance_.function_started(key, actions);
     apply(actions);
 }
 
-void Agent::function_ended(FunctionEnd end) {
+void Agent::function_ended(const RunKey& key, FunctionEnd end) {
     Actions actions;
-    instance_.function_ended(clock_.now(), std::move(end), actions);
+    instance_.function_ended(clock_.now(), key, std::move(end), actions);
     // With the report of the end itself, so that a lease costs no further exchange.
     instance_.offer(crypto::random_hex(16));
     apply(actions);
@@ -264,7 +279,7 @@ void Agent::function_ended(FunctionEnd end) {
 
 void Agent::process_gone(std::string why) {
     Actions actions;
-    flush_partial_lines();
+    logs_.finish_lines();
     while (load_tail_.ends_with('\n')) load_tail_.pop_back();
     if (instance_.state() == InstanceState::loading && !load_tail_.empty())
         why += "; it said last: " + load_tail_;
@@ -274,40 +289,33 @@ void Agent::process_gone(std::string why) {
 }
 
 void Agent::output(wire::LogStream stream, std::string_view bytes) {
-    instance_.first_byte(clock_.now());
     if (stream == wire::LogStream::err && instance_.state() == InstanceState::loading)
         keep_tail(load_tail_, bytes);
-    if (log_.full()) return;
-    LineSplitter& lines = stream == wire::LogStream::out ? out_lines_ : err_lines_;
-    lines.feed(bytes, [this, stream](std::string_view text, wire::LogFlag flag) {
-        log_.write(stream, flag, text);
-    });
-    log_.flush();
+    logs_.feed(stream, bytes,
+               [this](const RunKey& key) { instance_.first_byte(clock_.now(), key); });
 }
 
 void Agent::apply(const Actions& actions) {
-    actions_.insert(actions_.end(), actions.begin(), actions.end());
+    steps_.insert(steps_.end(), actions.begin(), actions.end());
     if (performing_) return;
     performing_ = true;
-    while (!actions_.empty()) {
-        const Action action = actions_.front();
-        actions_.pop_front();
-        perform(action);
+    while (!steps_.empty()) {
+        const Step step = std::move(steps_.front());
+        steps_.pop_front();
+        perform(step);
     }
     performing_ = false;
     instance_.check_invariants();
-    if (instance_.live() == nullptr) after_run();
+    after_runs();
     arm_timer();
     changed_.notify_all();
 }
 
-void Agent::perform(Action action) {
-    switch (action) {
-    case Action::start_function: start_function(); break;
-    case Action::terminate:
-        note(terminate_note());
-        if (runner_) runner_->terminate();
-        break;
+void Agent::perform(const Step& step) {
+    switch (step.action) {
+    case Action::start_function: start_function(step.run); break;
+    case Action::cancel_run: cancel_run(step.run); break;
+    case Action::terminate: terminate(); break;
     case Action::kill_tree:
         if (!killing_) tasks_.start("kill", kill_everything());
         killing_ = true;
@@ -318,28 +326,47 @@ void Agent::perform(Action action) {
     }
 }
 
-std::string Agent::terminate_note() const {
-    const Run* run = instance_.live();
-    const bool for_host = run != nullptr && !run->stop_reason.empty();
-    return for_host ? "stopping: SIGTERM: " + run->stop_reason : "stopping: SIGTERM";
-}
-
-void Agent::start_function() {
-    const Run* run = instance_.live();
-    if (run == nullptr || !runner_) return;
-    log_.select(wire_key(run->key));
-    runner_->set_function_token(function_token_);
+void Agent::start_function(const RunKey& key) {
+    const Run* run = instance_.find(key);
+    const auto on = on_.find(key);
+    if (run == nullptr || !run->is_live() || on == on_.end() || !runner_) return;
+    logs_.begin(key);
     const TimePoint ends_at =
         run->deadline_at ? std::min(*run->deadline_at, run->timeout_at) : run->timeout_at;
-    runner_->start(*input_, ends_at);
+    runner_->start(*on->second.input, ends_at, on->second.function_token);
 }
 
-// What is said from now on belongs to no run.
-void Agent::after_run() {
-    if (instance_.state() == InstanceState::loading || !input_) return;
-    flush_partial_lines();
-    log_.select(std::nullopt);
-    input_.reset();
+void Agent::cancel_run(const RunKey& key) {
+    const Run* run = instance_.find(key);
+    if (run == nullptr || !run->is_live() || !runner_) return;
+    note_stop(*run, "it is told to return");
+    runner_->cancel(key);
+}
+
+void Agent::terminate() {
+    for (const Run& run : instance_.runs())
+        if (run.is_live()) note_stop(run, "SIGTERM");
+    if (runner_) runner_->terminate();
+}
+
+void Agent::note_stop(const Run& run, std::string_view how) {
+    std::string text = "stopping: " + std::string(how);
+    if (!run.stop_reason.empty()) text += ": " + run.stop_reason;
+    logs_.note(run.key, text);
+}
+
+// What is said from now on belongs to none of the runs that have ended.
+void Agent::after_runs() {
+    for (auto on = on_.begin(); on != on_.end();) {
+        const Run* run = instance_.find(on->first);
+        if (run != nullptr && run->is_live()) {
+            ++on;
+            continue;
+        }
+        logs_.end(on->first);
+        if (runner_) runner_->forget(on->first);
+        on = on_.erase(on);
+    }
 }
 
 void Agent::arm_timer() {
@@ -359,30 +386,14 @@ void Agent::arm_timer() {
 
 // A stopped run has ended when its process was collected and nothing else lives.
 void Agent::check_tree() {
-    const Run* run = instance_.live();
-    if (run == nullptr || run->rank != RunRank::stopping || killing_) return;
+    const bool any_stops = std::ranges::any_of(
+        instance_.runs(), [](const Run& run) { return run.rank == RunRank::stopping; });
+    if (!any_stops || killing_) return;
     if ((runner_ && runner_->running()) || !census_.nobody_lives()) return;
     tree_proven_gone_ = true;
     Actions actions;
     instance_.tree_empty(clock_.now(), actions);
     apply(actions);
-}
-
-void Agent::note(std::string_view text) {
-    flush_partial_lines();
-    log_.write(wire::LogStream::system, wire::LogFlag::none, text);
-    log_.flush();
-}
-
-void Agent::flush_partial_lines() {
-    const auto finish = [this](LineSplitter& lines, wire::LogStream stream) {
-        lines.finish([this, stream](std::string_view text, wire::LogFlag flag) {
-            log_.write(stream, flag, text);
-        });
-    };
-    finish(out_lines_, wire::LogStream::out);
-    finish(err_lines_, wire::LogStream::err);
-    log_.flush();
 }
 
 Result<void> Agent::make_runner(FunctionMode mode) {
@@ -409,7 +420,7 @@ HandlerRunner& Agent::make_handler() {
 }
 
 asio::awaitable<void> Agent::kill_everything() {
-    if (instance_.live() != nullptr) note("SIGKILL");
+    for (const auto& [key, run] : on_) logs_.note(key, "SIGKILL");
     const bool found = process::kill_once(::getpid(), cgroup_) > 0;
     const bool proven =
         co_await process::kill_tree(::getpid(), cgroup_, clock_, config_.kill_confirm);
@@ -430,7 +441,7 @@ asio::awaitable<void> Agent::watch_for_host() {
     for (;;) {
         co_await clock_.wait_until(clock_.now() + pause);
         const bool idle =
-            instance_.live() == nullptr && std::ranges::all_of(instance_.runs(), &Run::kept);
+            !instance_.has_live() && std::ranges::all_of(instance_.runs(), &Run::kept);
         // A silent connection is no absence: the host agent need not say anything.
         if (!idle || link_.is_settled()) continue;
         if (clock_.now() - link_.last_contact() < config_.orphan_idle) continue;

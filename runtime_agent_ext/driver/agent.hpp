@@ -11,10 +11,10 @@
 #include "runtime_agent_ext/driver/entry.hpp"
 #include "runtime_agent_ext/driver/handler_runner.hpp"
 #include "runtime_agent_ext/driver/host_link.hpp"
-#include "runtime_agent_ext/driver/line_splitter.hpp"
-#include "runtime_agent_ext/driver/log_book.hpp"
+#include "runtime_agent_ext/driver/run_logs.hpp"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,20 +68,21 @@ public:
 private:
     // RunnerEvents
     void load_ended(Result<void> result) override;
-    void function_started() override;
-    void function_ended(FunctionEnd end) override;
+    void function_started(const RunKey& key) override;
+    void function_ended(const RunKey& key, FunctionEnd end) override;
     void process_gone(std::string why) override;
     void output(wire::LogStream stream, std::string_view bytes) override;
 
     void apply(const Actions& actions);
-    void perform(Action action);
-    [[nodiscard]] std::string terminate_note() const;
-    void start_function();
-    void after_run();
+    void perform(const Step& step);
+    void start_function(const RunKey& key);
+    void cancel_run(const RunKey& key);
+    void terminate();
+    void after_runs();
     void arm_timer();
     void check_tree();
-    void note(std::string_view text);
-    void flush_partial_lines();
+    void note_stop(const Run& run, std::string_view how);
+    [[nodiscard]] std::optional<RunKey> run_of(std::string_view function_token) const;
     [[nodiscard]] Error load_failure() const;
     [[nodiscard]] Result<void> make_runner(FunctionMode mode);
     HandlerRunner& make_handler();
@@ -103,22 +104,24 @@ private:
     Census census_;
     Surroundings surroundings_;
     HostLink link_;
-    LogBook log_;
-    LineSplitter out_lines_;
-    LineSplitter err_lines_;
+    RunLogs logs_;
 
     Instance instance_;
     std::unique_ptr<Runner> runner_;
     HandlerRunner* handler_ = nullptr;  // runner_, where it is one
-    std::unique_ptr<RunInput> input_;   // of the newest run
-    std::string function_token_;
-    bool retry_on_lost_ = false;  // of the function
+    struct OnRun {
+        std::unique_ptr<RunInput> input;
+        std::string function_token;
+    };
+    std::map<RunKey, OnRun> on_;
+    std::optional<RunKey> loaded_for_;  // whose log has what the load says
+    bool retry_on_lost_ = false;        // of the function
     Duration heartbeat_timeout_{};
     TimePoint load_begun_{};
     std::string load_tail_;  // the last that the load said on stderr
     double load_ms_ = 0;
 
-    std::deque<Action> actions_;
+    std::deque<Step> steps_;
     bool performing_ = false;
     boost::asio::steady_timer timer_;
     Wakeup changed_;

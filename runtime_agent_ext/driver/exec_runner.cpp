@@ -1,6 +1,7 @@
 #include "runtime_agent_ext/driver/exec_runner.hpp"
 
 #include "longhaul/port/clock.hpp"
+#include "runtime_agent_ext/driver/entry.hpp"
 
 #include <signal.h>
 #include <string.h>
@@ -65,8 +66,9 @@ void ExecRunner::load(const wire::LoadRequest& request) {
     events_.load_ended(std::move(result));
 }
 
-void ExecRunner::start(const RunInput& input, TimePoint ends_at) {
-    key_ = wire::AttemptKey{input.order.key.invocation, input.order.key.attempt};
+void ExecRunner::start(const RunInput& input, TimePoint ends_at, std::string function_token) {
+    key_ = input.order.key;
+    function_token_ = std::move(function_token);
     orphans_ = {};
     start_error_.reset();
     oom_kills_before_ = surroundings_.cgroup.oom_kills();
@@ -74,15 +76,15 @@ void ExecRunner::start(const RunInput& input, TimePoint ends_at) {
     ::unlink(result_file().c_str());
     result_.reset();
     if (!function.result_is_file)
-        result_ = std::make_unique<ResultWriter>(surroundings_.config.store_directory, key_,
-                                                 function.result_max);
+        result_ = std::make_unique<ResultWriter>(surroundings_.config.store_directory,
+                                                 wire_key(key_), function.result_max);
     FunctionProcess::Events events;
     events.output = [this](wire::LogStream stream, std::string_view bytes) {
         on_output(stream, bytes);
     };
     events.executed = [this](Result<void> result) {
         if (result)
-            events_.function_started();
+            events_.function_started(key_);
         else
             start_error_ = result.error();
     };
@@ -93,7 +95,8 @@ void ExecRunner::start(const RunInput& input, TimePoint ends_at) {
     auto plan = plan_for(input, ends_at);
     if (body) plan.stdin_fd = body->get();
     const Result<void> started = body ? process_->start(plan) : Result<void>(body.error());
-    if (!started) events_.function_ended(failure(FailureReason::error, started.error().message));
+    if (!started)
+        events_.function_ended(key_, failure(FailureReason::error, started.error().message));
 }
 
 void ExecRunner::terminate() {
@@ -156,14 +159,14 @@ void ExecRunner::on_end(const process::ProcessEnd& process_end) {
     end.left_processes = census_.has_strangers();
     if (end.success) take_result(end);
     result_.reset();
-    events_.function_ended(std::move(end));
+    events_.function_ended(key_, std::move(end));
 }
 
 void ExecRunner::take_result(FunctionEnd& end) {
     const auto& function = loaded_->function;
     auto content = result_ ? result_->finish("")
                            : adopt_result_file(result_file(), surroundings_.config.store_directory,
-                                               key_, function.result_max);
+                                               wire_key(key_), function.result_max);
     if (content) {
         end.result = std::move(*content);
         return;

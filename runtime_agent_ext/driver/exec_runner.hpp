@@ -21,12 +21,14 @@ public:
     ~ExecRunner() override;
 
     void load(const wire::LoadRequest& request) override;
-    void start(const RunInput& input, TimePoint ends_at) override;
+    void start(const RunInput& input, TimePoint ends_at, std::string function_token) override;
+    // Its runs are processes of their own, and alone.
+    void cancel(const RunKey&) override {}
+    void forget(const RunKey&) override {}
     void terminate() override;
     void drain_output() override;
     [[nodiscard]] bool running() const override { return process_ && process_->running(); }
     void add_orphan(const Usage& usage) override;
-    void set_function_token(std::string token) override { function_token_ = std::move(token); }
 
 private:
     [[nodiscard]] FunctionProcess::Plan plan_for(const RunInput& input, TimePoint ends_at) const;
@@ -41,10 +43,10 @@ private:
     const std::string progress_url_;
 
     std::optional<wire::LoadRequest> loaded_;
-    std::string function_token_;
 
     // Of the current run.
-    wire::AttemptKey key_;
+    RunKey key_;
+    std::string function_token_;
     std::unique_ptr<FunctionProcess> process_;
     std::unique_ptr<ResultWriter> result_;
     std::optional<Error> start_error_;

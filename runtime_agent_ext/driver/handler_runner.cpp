@@ -2,10 +2,12 @@
 
 #include "longhaul/crypto/equal.hpp"
 #include "longhaul/port/clock.hpp"
+#include "runtime_agent_ext/driver/entry.hpp"
 #include "runtime_agent_ext/driver/files.hpp"
 
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace longhaul::runtime_agent_ext {
@@ -28,6 +30,7 @@ wire::Json load_document(const wire::LoadRequest& request, const Environment& en
     document.set("handler", request.function.handler);
     document.set("code_dir", request.code_dir);
     document.set("memory_mb", std::int64_t{request.function.memory_mb});
+    document.set("concurrency", std::int64_t{request.function.concurrency});
     document.set("env", std::move(variables));
     return document;
 }
@@ -67,11 +70,23 @@ void HandlerRunner::load(const wire::LoadRequest& request) {
     wakeup_.notify_all();
 }
 
-void HandlerRunner::start(const RunInput& input, TimePoint ends_at) {
-    input_ = &input;
-    ends_at_ = ends_at;
-    handed_out_ = false;
-    account_.begin();
+void HandlerRunner::start(const RunInput& input, TimePoint ends_at, std::string function_token) {
+    OnRun run{&input, ends_at, std::move(function_token)};
+    run.cpu_from = account_.begin(*process_, runs_.empty());
+    runs_.emplace(input.order.key, std::move(run));
+    wakeup_.notify_all();
+}
+
+void HandlerRunner::cancel(const RunKey& key) {
+    const auto run = runs_.find(key);
+    if (run == runs_.end()) return;
+    if (!run->second.handed_out) {
+        FunctionEnd end;
+        end.message = "it was stopped before the runtime had it";
+        finish(key, std::move(end));
+        return;
+    }
+    cancels_.push_back(key);
     wakeup_.notify_all();
 }
 
@@ -99,24 +114,46 @@ boost::asio::awaitable<Result<HandlerRunner::Next>> HandlerRunner::next_invocati
     const std::uint64_t mine = ++polls_;
     wakeup_.notify_all();
     if (loaded_ && is_custom()) loaded_now();
-    if (input_ != nullptr && handed_out_) {
-        // It may have run in part: it is never handed out a second time.
-        FunctionEnd end;
-        end.reason = FailureReason::error;
-        end.message = "the runtime asked for the next invocation without answering this one";
-        finish(std::move(end));
-    }
-    while (mine == polls_ && (input_ == nullptr || handed_out_)) co_await wakeup_.wait();
-    if (mine != polls_) co_return replaced();
-    handed_out_ = true;
+    if (!is_shared()) fail_unanswered();
+    const auto is_replaced = [this, mine] { return !is_shared() && mine != polls_; };
+    while (!is_replaced() && waiting_run() == runs_.end()) co_await wakeup_.wait();
+    if (is_replaced()) co_return replaced();
+    const auto found = waiting_run();
+    const RunKey key = found->first;
+    OnRun& run = found->second;
+    run.handed_out = true;
     port::Clock& clock = surroundings_.clock;
     Next next;
-    next.input = input_;
-    next.deadline_unix_ms = to_unix_ms(clock.wall_now() + (ends_at_ - clock.now()));
-    next.progress_path = progress_path(function_token_);
-    next.heartbeat_path = heartbeat_path(function_token_);
-    events_.function_started();
+    next.input = run.input;
+    next.deadline_unix_ms = to_unix_ms(clock.wall_now() + (run.ends_at - clock.now()));
+    next.progress_path = progress_path(run.function_token);
+    next.heartbeat_path = heartbeat_path(run.function_token);
+    events_.function_started(key);
     co_return next;
+}
+
+// It may have run in part: it is never handed out a second time.
+void HandlerRunner::fail_unanswered() {
+    const auto run = runs_.begin();
+    if (run == runs_.end() || !run->second.handed_out) return;
+    FunctionEnd end;
+    end.reason = FailureReason::error;
+    end.message = "the runtime asked for the next invocation without answering this one";
+    finish(run->first, std::move(end));
+}
+
+boost::asio::awaitable<Result<RunKey>> HandlerRunner::next_cancel() {
+    const std::uint64_t mine = ++cancel_polls_;
+    wakeup_.notify_all();
+    while (mine == cancel_polls_ && cancels_.empty()) co_await wakeup_.wait();
+    if (mine != cancel_polls_) co_return replaced();
+    RunKey next = std::move(cancels_.front());
+    cancels_.pop_front();
+    co_return next;
+}
+
+HandlerRunner::Runs::iterator HandlerRunner::waiting_run() {
+    return std::ranges::find_if(runs_, [](const auto& run) { return !run.second.handed_out; });
 }
 
 void HandlerRunner::load_done(double import_ms) {
@@ -131,38 +168,40 @@ void HandlerRunner::load_failed(std::string type, std::string message) {
 }
 
 Result<std::unique_ptr<ResultWriter>> HandlerRunner::begin_response(std::string_view id) {
-    if (auto current = check_current(id); !current) return current.error();
-    const wire::AttemptKey key{input_->order.key.invocation, input_->order.key.attempt};
-    return std::make_unique<ResultWriter>(surroundings_.config.store_directory, key,
+    const auto key = current(id);
+    if (!key) return key.error();
+    return std::make_unique<ResultWriter>(surroundings_.config.store_directory, wire_key(*key),
                                           loaded_->function.result_max);
 }
 
 Result<void> HandlerRunner::respond(std::string_view id, std::unique_ptr<ResultWriter> writer,
                                     std::string content_type) {
-    if (auto current = check_current(id); !current) return current;
-    FunctionEnd end;
+    const auto key = current(id);
+    if (!key) return key.error();
     auto content = writer->finish(std::move(content_type));
+    FunctionEnd end;
+    end.success = content.has_value();
     if (content) {
-        end.success = true;
         end.result = std::move(*content);
     } else {
         end.reason = content.error().code == Errc::too_large ? FailureReason::result_too_large
                                                              : FailureReason::result_lost;
         end.message = content.error().message;
     }
-    finish(std::move(end));
+    finish(*key, std::move(end));
     return {};
 }
 
 Result<void> HandlerRunner::fail(std::string_view id, std::string type, std::string message,
                                  bool runtime_ends) {
-    if (auto current = check_current(id); !current) return current;
+    const auto key = current(id);
+    if (!key) return key.error();
     FunctionEnd end;
     end.reason = FailureReason::error;
     end.error_type = std::move(type);
     end.message = std::move(message);
     end.runtime_gone = runtime_ends;
-    finish(std::move(end));
+    finish(*key, std::move(end));
     return {};
 }
 
@@ -226,25 +265,29 @@ Environment HandlerRunner::identity_environment(const wire::LoadRequest& request
             {"AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"}};
 }
 
-Result<void> HandlerRunner::check_current(std::string_view id) const {
-    if (input_ != nullptr && handed_out_ && input_->order.key.invocation.text == id) return {};
+Result<RunKey> HandlerRunner::current(std::string_view id) const {
+    for (const auto& [key, run] : runs_)
+        if (run.handed_out && key.invocation.text == id) return key;
     return make_error(Errc::not_found, "no such invocation runs here", "invalid-request-id");
 }
 
 void HandlerRunner::on_end(const process::ProcessEnd& process_end) {
     process_->drain_output();
     process_->close();
-    if (input_ == nullptr)
-        events_.process_gone(how_it_ended(process_end, kWhat));
-    else
-        finish(account_.end_with(process_end, kWhat));
+    if (runs_.empty()) events_.process_gone(how_it_ended(process_end, kWhat));
+    while (!runs_.empty()) {
+        const auto& [key, run] = *runs_.begin();
+        finish(key, account_.end_with(process_end, kWhat, run.cpu_from));
+    }
 }
 
-void HandlerRunner::finish(FunctionEnd end) {
-    input_ = nullptr;
+void HandlerRunner::finish(RunKey key, FunctionEnd end) {
+    const auto run = runs_.find(key);
+    const double cpu_from = run->second.cpu_from;
+    runs_.erase(run);
     drain_output();
-    account_.close(end, *process_);
-    events_.function_ended(std::move(end));
+    account_.close(end, *process_, cpu_from, runs_.empty());
+    events_.function_ended(key, std::move(end));
 }
 
 void HandlerRunner::loaded_now() {

@@ -1,5 +1,6 @@
 // Mode handler: one runtime process serves run after run over the Runtime API (api/runtime_routes).
-// Here is what that API asks and answers; the HTTP is there.
+// Here is what that API asks and answers; the HTTP is there. Where the function takes several runs
+// at once, our own runners poll for each of them, and for the runs that are to return.
 //
 // Our own runners (runtimes.hpp) are started without an identity, wait in next_load() and report
 // load_done(). Any other runtime client, runtime "custom", is the function's command: started at
@@ -13,6 +14,8 @@
 #include "runtime_agent_ext/driver/runtimes.hpp"
 #include "runtime_agent_ext/driver/wakeup.hpp"
 
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,12 +32,13 @@ public:
     [[nodiscard]] Result<void> prestart(std::string_view runtime);
 
     void load(const wire::LoadRequest& request) override;
-    void start(const RunInput& input, TimePoint ends_at) override;
+    void start(const RunInput& input, TimePoint ends_at, std::string function_token) override;
+    void cancel(const RunKey& key) override;
+    void forget(const RunKey& key) override { runs_.erase(key); }
     void terminate() override;
     void drain_output() override;
     [[nodiscard]] bool running() const override { return process_ && process_->running(); }
     void add_orphan(const Usage& usage) override { account_.add_orphan(usage); }
-    void set_function_token(std::string token) override { function_token_ = std::move(token); }
 
     // The Runtime API. A poll that a newer one replaces ends with Errc::conflict.
     boost::asio::awaitable<Result<std::string>> next_load();  // the document
@@ -45,9 +49,11 @@ public:
         std::string heartbeat_path;
     };
     boost::asio::awaitable<Result<Next>> next_invocation();
+    // A run that is to return, once each; where several may be on at once.
+    boost::asio::awaitable<Result<RunKey>> next_cancel();
     void load_done(double import_ms);
     void load_failed(std::string type, std::string message);
-    // Errc::not_found where `id` is not the invocation that runs here.
+    // Errc::not_found where `id` is no invocation that runs here.
     [[nodiscard]] Result<std::unique_ptr<ResultWriter>> begin_response(std::string_view id);
     [[nodiscard]] Result<void> respond(std::string_view id, std::unique_ptr<ResultWriter> writer,
                                        std::string content_type);
@@ -58,18 +64,31 @@ public:
     [[nodiscard]] const wire::LoadRequest* loaded() const { return loaded_ ? &*loaded_ : nullptr; }
     // The function's own command speaks the Runtime API.
     [[nodiscard]] bool is_custom() const { return runtime_ == nullptr; }
+    // Several runs may be on at once.
+    [[nodiscard]] bool is_shared() const { return loaded_ && loaded_->function.concurrency > 1; }
     [[nodiscard]] double import_ms() const { return import_ms_; }
     // Whether calls must show `token`; other runtime clients have none.
     [[nodiscard]] bool token_allows(std::string_view token) const;
 
 private:
+    struct OnRun {
+        const RunInput* input = nullptr;
+        TimePoint ends_at{};
+        std::string function_token{};
+        double cpu_from = 0;
+        bool handed_out = false;
+    };
+    using Runs = std::map<RunKey, OnRun>;
+
     [[nodiscard]] Result<void> start_process(const wire::LoadRequest* identity);
     [[nodiscard]] Result<FunctionProcess::Plan> plan_own() const;
     [[nodiscard]] FunctionProcess::Plan plan_custom(const wire::LoadRequest& request) const;
     [[nodiscard]] Environment identity_environment(const wire::LoadRequest& request) const;
-    [[nodiscard]] Result<void> check_current(std::string_view id) const;
+    [[nodiscard]] Runs::iterator waiting_run();
+    [[nodiscard]] Result<RunKey> current(std::string_view id) const;
+    void fail_unanswered();
     void on_end(const process::ProcessEnd& end);
-    void finish(FunctionEnd end);
+    void finish(RunKey key, FunctionEnd end);
     void loaded_now();
 
     Surroundings& surroundings_;
@@ -88,11 +107,10 @@ private:
     std::uint64_t load_polls_ = 0;
     std::uint64_t polls_ = 0;
 
-    // Of the current run; nullptr where none.
-    const RunInput* input_ = nullptr;
-    TimePoint ends_at_{};
-    bool handed_out_ = false;
-    std::string function_token_;
+    std::uint64_t cancel_polls_ = 0;
+
+    Runs runs_;  // that are on
+    std::deque<RunKey> cancels_;
 };
 
 }  // namespace longhaul::runtime_agent_ext

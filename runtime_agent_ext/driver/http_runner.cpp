@@ -1,7 +1,9 @@
 #include "runtime_agent_ext/driver/http_runner.hpp"
 
 #include "longhaul/port/clock.hpp"
+#include "runtime_agent_ext/driver/entry.hpp"
 #include "runtime_agent_ext/driver/retry_after.hpp"
+#include "runtime_agent_ext/driver/run_logs.hpp"
 #include "runtime_agent_ext/driver/server_port.hpp"
 
 #include <signal.h>
@@ -70,19 +72,32 @@ void HttpRunner::load(const wire::LoadRequest& request) {
     surroundings_.tasks.start("bring up the server", bring_up());
 }
 
-void HttpRunner::start(const RunInput& input, TimePoint ends_at) {
-    input_ = &input;
-    ++run_;
-    key_ = wire::AttemptKey{input.order.key.invocation, input.order.key.attempt};
-    account_.begin();
-    auto request = request_of(input, ends_at);
+void HttpRunner::start(const RunInput& input, TimePoint ends_at, std::string function_token) {
+    const RunKey key = input.order.key;
+    Call call{key, ++last_number_,
+              std::make_shared<net::Interruption>(surroundings_.tasks.executor()),
+              ends_at - surroundings_.clock.now() + kCallSlack};
+    const double cpu_from = account_.begin(*process_, runs_.empty());
+    runs_.emplace(key, OnRun{call.number, cpu_from, call.interruption});
+    auto request = request_of(input, ends_at, function_token);
     if (!request) {
-        finish(failure(FailureReason::error, request.error().message));
+        finish(key, failure(FailureReason::error, request.error().message));
         return;
     }
-    const Duration limit = ends_at - surroundings_.clock.now() + kCallSlack;
-    surroundings_.tasks.start("post a run", post(run_, std::move(*request), limit));
-    events_.function_started();
+    surroundings_.tasks.start("post a run", post(std::move(call), std::move(*request)));
+    events_.function_started(key);
+}
+
+void HttpRunner::forget(const RunKey& key) {
+    const auto run = runs_.find(key);
+    if (run == runs_.end()) return;
+    run->second.interruption->raise();
+    runs_.erase(run);
+}
+
+bool HttpRunner::is_current(const Call& call) const {
+    const auto run = runs_.find(call.key);
+    return run != runs_.end() && run->second.number == call.number;
 }
 
 void HttpRunner::terminate() {
@@ -168,7 +183,9 @@ asio::awaitable<bool> HttpRunner::is_ready() {
     co_return response&& is_success(response->status) && !early_end_;
 }
 
-Result<port::PeerRequest> HttpRunner::request_of(const RunInput& input, TimePoint ends_at) const {
+Result<port::PeerRequest> HttpRunner::request_of(const RunInput& input, TimePoint ends_at,
+                                                 const std::string& function_token) const {
+    const RunKey& key = input.order.key;
     port::Clock& clock = surroundings_.clock;
     const auto deadline = clock.wall_now() + (ends_at - clock.now());
     port::PeerRequest request;
@@ -178,13 +195,14 @@ Result<port::PeerRequest> HttpRunner::request_of(const RunInput& input, TimePoin
         if (!value.empty()) request.headers.emplace_back(name, value);
     };
     add("Content-Type", input.content_type);
-    add("Longhaul-Invocation-Id", key_.invocation.text);
-    add("Longhaul-Attempt", std::to_string(key_.attempt));
+    add("Longhaul-Invocation-Id", key.invocation.text);
+    add("Longhaul-Attempt", std::to_string(key.attempt));
     add("Longhaul-Function", loaded_->function.name.text);
     add("Longhaul-Tenant", loaded_->tenant.text);
     add("Longhaul-Deadline-Ms", std::to_string(to_unix_ms(deadline)));
-    add("Longhaul-Progress-Url", progress_url_ + progress_path(function_token_));
-    add("Longhaul-Heartbeat-Url", progress_url_ + heartbeat_path(function_token_));
+    add("Longhaul-Progress-Url", progress_url_ + progress_path(function_token));
+    add("Longhaul-Heartbeat-Url", progress_url_ + heartbeat_path(function_token));
+    if (loaded_->function.concurrency > 1) add("Longhaul-Log-Tag", log_tag(key.invocation));
     add("Longhaul-Labels", input.labels_json);
     add("traceparent", input.traceparent);
     add_headers(input.headers_json, request.headers);
@@ -199,21 +217,27 @@ Result<port::PeerRequest> HttpRunner::request_of(const RunInput& input, TimePoin
     return request;
 }
 
-asio::awaitable<void> HttpRunner::post(std::uint64_t run, port::PeerRequest request,
-                                       Duration limit) {
+asio::awaitable<void> HttpRunner::post(Call call, port::PeerRequest request) {
+    if (!is_current(call)) co_return;
+    auto asking = ask(call.key, std::move(request), call.limit);
+    auto end = co_await net::interruptible<FunctionEnd>(std::move(asking), call.interruption);
+    if (!is_current(call)) co_return;
+    if (end) {
+        finish(call.key, std::move(*end));
+        co_return;
+    }
+    auto giving_up = give_up(std::move(call), end.error());
+    co_await std::move(giving_up);
+}
+
+// Errc::unavailable and others: the server gave no answer, or broke off.
+asio::awaitable<Result<FunctionEnd>> HttpRunner::ask(RunKey key, port::PeerRequest request,
+                                                     Duration limit) {
     std::string address = address_of(port_);
     auto response = co_await peer_.call(std::move(address), std::move(request), limit);
-    if (!is_current(run)) co_return;
-    if (!response) {
-        co_await give_up(run, response.error());
-        co_return;
-    }
-    auto content = co_await read_result(*response);
-    if (!is_current(run)) co_return;
-    if (!content && content.error().code == Errc::unavailable) {
-        co_await give_up(run, content.error());
-        co_return;
-    }
+    if (!response) co_return response.error();
+    auto content = co_await read_result(key, *response);
+    if (!content && content.error().code == Errc::unavailable) co_return content.error();
     FunctionEnd end;
     end.http_status = response->status;
     if (response->status == kTooManyRequests || response->status == kUnavailable)
@@ -232,12 +256,13 @@ asio::awaitable<void> HttpRunner::post(std::uint64_t run, port::PeerRequest requ
         end.message = content.error().message;
         end.given_up = true;
     }
-    finish(std::move(end));
+    co_return end;
 }
 
 // Past the limit no more is read: the error says so. Errc::unavailable: the server broke off.
-asio::awaitable<Result<Content>> HttpRunner::read_result(port::PeerResponse& response) {
-    ResultWriter writer(surroundings_.config.store_directory, key_, loaded_->function.result_max);
+asio::awaitable<Result<Content>> HttpRunner::read_result(RunKey key, port::PeerResponse& response) {
+    ResultWriter writer(surroundings_.config.store_directory, wire_key(key),
+                        loaded_->function.result_max);
     std::string content_type(response.header("Content-Type"));
     while (!writer.is_too_large()) {
         auto chunk = co_await response.body->read();
@@ -248,15 +273,15 @@ asio::awaitable<Result<Content>> HttpRunner::read_result(port::PeerResponse& res
     co_return writer.finish(std::move(content_type));
 }
 
-asio::awaitable<void> HttpRunner::give_up(std::uint64_t run, Error why) {
+asio::awaitable<void> HttpRunner::give_up(Call call, Error why) {
     port::Clock& clock = surroundings_.clock;
     const TimePoint until = clock.now() + kEndLimit;
-    while (is_current(run) && running() && clock.now() < until)
+    while (is_current(call) && running() && clock.now() < until)
         co_await clock.wait_until(clock.now() + kEndPause);
-    if (!is_current(run)) co_return;
+    if (!is_current(call)) co_return;
     FunctionEnd end = failure(FailureReason::error, "the server gave no answer: " + why.message);
     end.given_up = true;
-    finish(std::move(end));
+    finish(call.key, std::move(end));
 }
 
 void HttpRunner::on_end(const process::ProcessEnd& process_end) {
@@ -264,17 +289,21 @@ void HttpRunner::on_end(const process::ProcessEnd& process_end) {
     process_->close();
     if (!ready_)
         early_end_ = process_end;
-    else if (input_ == nullptr)
+    else if (runs_.empty())
         events_.process_gone(how_it_ended(process_end, kWhat));
-    else
-        finish(account_.end_with(process_end, kWhat));
+    while (!runs_.empty()) {
+        const auto& [key, run] = *runs_.begin();
+        finish(key, account_.end_with(process_end, kWhat, run.cpu_from));
+    }
 }
 
-void HttpRunner::finish(FunctionEnd end) {
-    input_ = nullptr;
+void HttpRunner::finish(RunKey key, FunctionEnd end) {
+    const auto run = runs_.find(key);
+    const double cpu_from = run->second.cpu_from;
+    runs_.erase(run);
     drain_output();
-    account_.close(end, *process_);
-    events_.function_ended(std::move(end));
+    account_.close(end, *process_, cpu_from, runs_.empty());
+    events_.function_ended(key, std::move(end));
 }
 
 }  // namespace longhaul::runtime_agent_ext

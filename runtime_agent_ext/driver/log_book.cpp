@@ -12,22 +12,9 @@ constexpr std::size_t kFlushAt = 256 * 1024;  // bytes
 
 }  // namespace
 
-LogBook::LogBook(const port::Clock& clock, std::string directory, InstanceId instance,
+LogBook::LogBook(const port::Clock& clock, const std::string& directory, const std::string& name,
                  std::uint64_t bytes_max)
-    : clock_(clock),
-      directory_(std::move(directory)),
-      instance_(std::move(instance)),
-      bytes_max_(bytes_max) {}
-
-void LogBook::select(const std::optional<wire::AttemptKey>& key) {
-    if (key == key_) return;
-    flush();
-    key_ = key;
-    file_.reset();
-    opened_ = false;
-    full_ = false;
-    bytes_ = 0;
-}
+    : clock_(clock), path_(directory + "/" + name), bytes_max_(bytes_max) {}
 
 void LogBook::write(wire::LogStream stream, wire::LogFlag flag, std::string_view text) {
     if (!opened_) open_file();
@@ -44,7 +31,7 @@ void LogBook::write(wire::LogStream stream, wire::LogFlag flag, std::string_view
 
 void LogBook::flush() {
     if (pending_.empty()) return;
-    if (file_ && !write_all(file_.get(), pending_, directory_)) full_ = true;
+    if (file_ && !write_all(file_.get(), pending_, path_)) full_ = true;
     bytes_ += pending_.size();
     pending_.clear();
 }
@@ -52,10 +39,7 @@ void LogBook::flush() {
 // Appends: the same attempt's earlier lines, of its load, stay.
 void LogBook::open_file() {
     opened_ = true;
-    const std::string name =
-        key_ ? wire::log_file_name(*key_) : wire::instance_log_file_name(instance_);
-    const std::string path = directory_ + "/" + name;
-    file_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+    file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
     struct stat status {};
     if (file_ && ::fstat(file_.get(), &status) == 0)
         bytes_ = static_cast<std::uint64_t>(status.st_size);

@@ -1,4 +1,4 @@
-// Where output goes: one file per attempt, bounded, and one for what is said between invocations.
+// One log: a bounded file, of an attempt or of what an instance says between invocations.
 //
 // Lines reach the file at flush(), which whoever feeds it calls once per chunk; the host agent
 // reads the files meanwhile. An error of the disk is counted and ends the file's growth, never the
@@ -10,18 +10,14 @@
 #include "longhaul/wire/log_line.hpp"
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 namespace longhaul::runtime_agent_ext {
 
 class LogBook {
 public:
-    LogBook(const port::Clock& clock, std::string directory, InstanceId instance,
+    LogBook(const port::Clock& clock, const std::string& directory, const std::string& name,
             std::uint64_t bytes_max);
-
-    // From now on lines belong to `key`; nothing: to the instance.
-    void select(const std::optional<wire::AttemptKey>& key);
 
     void write(wire::LogStream stream, wire::LogFlag flag, std::string_view text);
     void flush();
@@ -36,11 +32,9 @@ private:
 
     // Constant after construction.
     const port::Clock& clock_;
-    const std::string directory_;
-    const InstanceId instance_;
+    const std::string path_;
     const std::uint64_t bytes_max_;
 
-    std::optional<wire::AttemptKey> key_;
     std::string pending_;
     process::UniqueFd file_;
     bool opened_ = false;

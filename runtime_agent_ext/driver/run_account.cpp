@@ -15,27 +15,35 @@ void RunAccount::open(const FunctionProcess& process) {
     oom_kills_before_ = surroundings_.cgroup.oom_kills();
 }
 
+double RunAccount::begin(const FunctionProcess& process, bool alone) {
+    if (!alone && process.running()) return process::usage_of(process.pid()).cpu_seconds;
+    if (alone) orphans_ = {};
+    return cpu_before_;
+}
+
 void RunAccount::add_orphan(const Usage& usage) {
     orphans_.cpu_seconds += usage.cpu_seconds;
     orphans_.max_rss_bytes = std::max(orphans_.max_rss_bytes, usage.max_rss_bytes);
 }
 
-void RunAccount::close(FunctionEnd& end, const FunctionProcess& process) {
+void RunAccount::close(FunctionEnd& end, const FunctionProcess& process, double cpu_from,
+                       bool alone) {
     if (process.running()) {
         const auto usage = process::usage_of(process.pid());
-        end.usage.cpu_seconds = std::max(0.0, usage.cpu_seconds - cpu_before_);
+        end.usage.cpu_seconds = std::max(0.0, usage.cpu_seconds - cpu_from);
         end.usage.max_rss_bytes = usage.max_rss_bytes;
         cpu_before_ = usage.cpu_seconds;
-        process::reset_peak_memory(process.pid());
+        if (alone) process::reset_peak_memory(process.pid());
     }
     end.usage.cpu_seconds += orphans_.cpu_seconds;
     end.usage.max_rss_bytes = std::max(end.usage.max_rss_bytes, orphans_.max_rss_bytes);
-    end.left_processes = census_.has_strangers();
+    end.left_processes = alone && census_.has_strangers();
     end.still_serving = process.running();
-    oom_kills_before_ = surroundings_.cgroup.oom_kills();
+    if (alone) oom_kills_before_ = surroundings_.cgroup.oom_kills();
 }
 
-FunctionEnd RunAccount::end_with(const process::ProcessEnd& process, std::string_view what) const {
+FunctionEnd RunAccount::end_with(const process::ProcessEnd& process, std::string_view what,
+                                 double cpu_from) const {
     FunctionEnd end;
     end.exit_code = process.exit_code;
     end.signal = process.signal;
@@ -45,7 +53,7 @@ FunctionEnd RunAccount::end_with(const process::ProcessEnd& process, std::string
                                   : FailureReason::exit;
     end.message = how_it_ended(process, what) + " before it answered";
     end.usage = process.usage;
-    end.usage.cpu_seconds = std::max(0.0, end.usage.cpu_seconds - cpu_before_);
+    end.usage.cpu_seconds = std::max(0.0, end.usage.cpu_seconds - cpu_from);
     end.runtime_gone = true;
     return end;
 }

@@ -1,5 +1,6 @@
 // What a run used of a process that serves run after run (modes handler and http), what it left
-// behind, and how it ended where the process ended first.
+// behind, and how it ended where the process ended first. Of runs that are on at once nobody can
+// tell them apart: each is said to have used what the whole process did meanwhile.
 //
 // Runs on the agent's executor.
 #pragma once
@@ -20,15 +21,15 @@ public:
 
     // The load is over: what lives now belongs to the instance.
     void open(const FunctionProcess& process);
-    // A run begins.
-    void begin() { orphans_ = {}; }
+    // A run begins, `alone` or beside others. The CPU seconds that its usage is counted from.
+    [[nodiscard]] double begin(const FunctionProcess& process, bool alone);
     void add_orphan(const Usage& usage);
-    // Completes `end` with what the run used and left.
-    void close(FunctionEnd& end, const FunctionProcess& process);
+    // Completes `end` with what the run used and, where no other is on, left.
+    void close(FunctionEnd& end, const FunctionProcess& process, double cpu_from, bool alone);
 
     // The end of a run before which its process ended. `what` is the process: "the server".
-    [[nodiscard]] FunctionEnd end_with(const process::ProcessEnd& process,
-                                       std::string_view what) const;
+    [[nodiscard]] FunctionEnd end_with(const process::ProcessEnd& process, std::string_view what,
+                                       double cpu_from) const;
 
 private:
     const Surroundings& surroundings_;

@@ -26,8 +26,8 @@ class RunnerEvents {
 public:
     virtual ~RunnerEvents() = default;
     virtual void load_ended(Result<void> result) = 0;
-    virtual void function_started() = 0;
-    virtual void function_ended(FunctionEnd end) = 0;
+    virtual void function_started(const RunKey& key) = 0;
+    virtual void function_ended(const RunKey& key, FunctionEnd end) = 0;
     // The process that serves runs has ended, outside a run or while one stops.
     virtual void process_gone(std::string why) = 0;
     virtual void output(wire::LogStream stream, std::string_view bytes) = 0;
@@ -38,8 +38,13 @@ public:
     virtual ~Runner() = default;
 
     virtual void load(const wire::LoadRequest& request) = 0;
-    // REQUIRES loaded. `input` stays as it is until the run has ended.
-    virtual void start(const RunInput& input, TimePoint ends_at) = 0;
+    // REQUIRES loaded. `input` stays as it is until the run has ended. `function_token`: the secret
+    // of this run's progress.
+    virtual void start(const RunInput& input, TimePoint ends_at, std::string function_token) = 0;
+    // Where several runs are on at once: the function is told that this one is to return.
+    virtual void cancel(const RunKey& key) = 0;
+    // The run has ended, whether or not the function has returned. Most runs were told by it.
+    virtual void forget(const RunKey& key) = 0;
     // SIGTERM to the function's group.
     virtual void terminate() = 0;
     // What is in the pipes now goes to output().
@@ -48,8 +53,6 @@ public:
     [[nodiscard]] virtual bool running() const = 0;
     // CPU and memory of an orphan that ended: nobody else counts it.
     virtual void add_orphan(const Usage& usage) = 0;
-    // The one-run secret of the next run's progress.
-    virtual void set_function_token(std::string token) = 0;
     // What a load still waits for, for a person; "" = the function itself.
     [[nodiscard]] virtual std::string awaited() const { return {}; }
 };

@@ -26,6 +26,10 @@ def state(pid):
     return chr(text.rpartition(b')')[2].split()[0][0]) if text else None
 
 
+def parent(pid):
+    return int(_read(f'/proc/{pid}/stat').rpartition(b')')[2].split()[1])
+
+
 def resident_bytes(pid):
     return int(_read(f'/proc/{pid}/statm').split()[1]) * os.sysconf('SC_PAGE_SIZE')
 

@@ -14,8 +14,7 @@ def test_headers(dev):
 
 def test_function_fields(dev):
     basis = {'mode': 'exec', 'command': ['true']}
-    for member, value in (('concurrency', 2),
-                          ('sidecar', {'command': ['mesh']}), ('reserved', 1),
+    for member, value in (('sidecar', {'command': ['mesh']}), ('reserved', 1),
                           ('callbacks', ['http://127.0.0.1:1/'])):
         answer = dev.request('PUT', '/v1/functions/later', {**basis, member: value})
         problem(answer, 501, 'not-available', member.split('.')[0])

@@ -204,7 +204,7 @@ def test_a_wrong_function_toml_is_told_all_at_once(dev):
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, 'function.toml'), 'w', encoding='utf-8') as file:
             file.write('name = "a"\ncommand = ["true"]\ntimout = "3m"\nmax_running = 0\n'
-                       'concurrency = 5\n')
+                       'concurrency = 500\n')
         done = longhaul(dev, 'deploy', folder, expect=2)
         for word in ('function.toml:3', 'timout', 'max_running', 'concurrency'):
             assert word in done.stderr, done.stderr

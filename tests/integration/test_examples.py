@@ -76,6 +76,25 @@ def test_tour_http(dev):
     assert 'status 400' in done.stderr, done.stderr
 
 
+def test_watch_python(dev):
+    longhaul(dev, 'deploy', 'examples/functions/watch-python')
+    with socket.socket() as nobody:
+        nobody.bind(('127.0.0.1', 0))  # and does not listen
+        url = f'http://127.0.0.1:{nobody.getsockname()[1]}/'
+        data = json.dumps({'url': url, 'every': 0.1})
+        waits = longhaul(dev, 'submit', 'watch', '--data', data).stdout.strip()
+        until(lambda: 'try 2' in dev.logs(waits), 'it tries again')
+        data = json.dumps({'url': f'http://{dev.public}/v1/functions'})
+        done = longhaul(dev, 'submit', 'watch', '--data', data, '--logs')
+        equal(json.loads(done.stdout)['tries'], 1, 'tries')
+        equal(done.stderr.count('try'), 1, f'tries in the log {done.stderr}')
+        equal(dev.get(waits)['state'], 'running', 'the other')
+        longhaul(dev, 'cancel', waits)
+        document = dev.wait(waits)
+    equal((document['state'], document['stop']['confirmed']), ('cancelled', True), 'end')
+    assert 'told to return' in dev.logs(waits)
+
+
 def test_primes_cpp(dev):
     if shutil.which('g++') is None:
         raise Skip('g++ is not installed')

@@ -134,7 +134,7 @@ void HostMachine::reboot(Duration down) {
     around_.notebook.trace("host " + name() + ": reboots");
     around_.notebook.saw("reboots");
     for (const SimAgent* agent : machine_.living())
-        if (agent->instance().live() != nullptr) around_.notebook.saw("runs lost by a reboot");
+        if (agent->instance().has_live()) around_.notebook.saw("runs lost by a reboot");
     go_down(down, true);
 }
 

@@ -73,9 +73,9 @@ void SimAgent::die() {
             site_.notebook.run_in_doubt(key);
         }
     }
-    const auto& assigned = instance_.assignment();
-    if (assigned && !assigned->is_offer && instance_.find(assigned->key) == nullptr)
-        site_.notebook.run_in_doubt(key_of(assigned->key));
+    for (const agent::Assignment& assigned : instance_.assignments())
+        if (!assigned.is_offer && instance_.find(assigned.key) == nullptr)
+            site_.notebook.run_in_doubt(key_of(assigned.key));
     gone_.notify_all();
     changed_.notify_all();
     wake_.notify_all();
@@ -92,9 +92,9 @@ void SimAgent::apply(const Actions& actions) {
     if (performing_) return;
     performing_ = true;
     while (!actions_.empty()) {
-        const agent::Action action = actions_.front();
+        const agent::Step step = std::move(actions_.front());
         actions_.pop_front();
-        perform(action);
+        perform(step);
     }
     performing_ = false;
     instance_.check_invariants();
@@ -103,9 +103,10 @@ void SimAgent::apply(const Actions& actions) {
     changed_.notify_all();
 }
 
-void SimAgent::perform(agent::Action action) {
-    switch (action) {
+void SimAgent::perform(const agent::Step& step) {
+    switch (step.action) {
     case agent::Action::start_function: start_function(); break;
+    case agent::Action::cancel_run:
     case agent::Action::terminate: terminate(); break;
     case agent::Action::kill_tree: kill_tree(); break;
     case agent::Action::report_now:
@@ -140,8 +141,14 @@ void SimAgent::arm_timer() {
     });
 }
 
+// Its instance is exclusive.
+const agent::Run* SimAgent::live() const {
+    const auto found = std::ranges::find_if(instance_.runs(), &agent::Run::is_live);
+    return found == instance_.runs().end() ? nullptr : &*found;
+}
+
 void SimAgent::check_tree() {
-    const agent::Run* run = instance_.live();
+    const agent::Run* run = live();
     if (run == nullptr || run->rank != agent::RunRank::stopping || killing_) return;
     if (function_lives_) return;
     Actions actions;
@@ -215,7 +222,7 @@ asio::awaitable<bool> SimAgent::report() {
 // One that no host agent knows ends by itself.
 void SimAgent::is_forgotten() {
     const bool idle =
-        instance_.live() == nullptr && std::ranges::all_of(instance_.runs(), &agent::Run::kept);
+        !instance_.has_live() && std::ranges::all_of(instance_.runs(), &agent::Run::kept);
     if (!idle || site_.clock.now() - last_contact_ < kOrphanIdle) return;
     site_.notebook.saw("instances forgotten by their host");
     Actions actions;

@@ -65,7 +65,8 @@ private:
 
     // sim_agent.cpp: as Agent (runtime_agent_ext/driver/agent.hpp).
     void apply(const Actions& actions);
-    void perform(runtime_agent_ext::Action action);
+    void perform(const runtime_agent_ext::Step& step);
+    [[nodiscard]] const runtime_agent_ext::Run* live() const;
     void arm_timer();
     void check_tree();
     void write_down_ends();
@@ -105,7 +106,7 @@ private:
 
     runtime_agent_ext::Instance instance_;
     bool retry_on_lost_ = false;
-    std::deque<runtime_agent_ext::Action> actions_;
+    std::deque<runtime_agent_ext::Step> actions_;
     bool performing_ = false;
     std::optional<test::FakeClock::Ticket> timer_;
     net::Notifier changed_;

@@ -159,8 +159,8 @@ asio::awaitable<SimAgent::Response> SimAgent::destroy() {
 }
 
 bool SimAgent::run_token_allows(std::string_view token, std::string_view id) const {
-    const auto& assignment = instance_.assignment();
-    if (assignment && assignment->run_token == token) return true;
+    const auto opens = [token](const agent::Assignment& given) { return given.run_token == token; };
+    if (std::ranges::any_of(instance_.assignments(), opens)) return true;
     return std::ranges::any_of(instance_.runs(), [&](const agent::Run& run) {
         return run.key.invocation.text == id && run.run_token == token;
     });

@@ -22,7 +22,7 @@ constexpr Duration kDiesWithin = std::chrono::milliseconds(1500);  // of SIGTERM
 }  // namespace
 
 void SimAgent::start_function() {
-    const agent::Run* run = instance_.live();
+    const agent::Run* run = live();
     if (run == nullptr) return;
     test::SeededRandom& random = site_.random;
     const RunKey key{run->key.invocation, run->key.attempt};
@@ -40,9 +40,11 @@ void SimAgent::start_function() {
 }
 
 void SimAgent::say_started() {
-    if (!function_lives_) return;
+    const agent::Run* run = live();
+    if (run == nullptr || !function_lives_) return;
+    const agent::RunKey key = run->key;
     Actions actions;
-    instance_.function_started(actions);
+    instance_.function_started(key, actions);
     apply(actions);
 }
 
@@ -56,7 +58,10 @@ void SimAgent::plan_exit(TimePoint at, bool success) {
 void SimAgent::exit_function(bool success) {
     function_lives_ = false;
     Actions actions;
-    instance_.function_ended(site_.clock.now(), end_of(success), actions);
+    if (const agent::Run* run = live()) {
+        const agent::RunKey key = run->key;
+        instance_.function_ended(site_.clock.now(), key, end_of(success), actions);
+    }
     instance_.offer("lease-" + id_.text + "-" + std::to_string(++offers_));
     apply(actions);
     check_tree();
@@ -89,7 +94,7 @@ bool SimAgent::keep_result(Content& content, std::string bytes) const {
         content.inline_bytes = std::move(bytes);
         return true;
     }
-    const agent::Run* run = instance_.live();
+    const agent::Run* run = live();
     if (run == nullptr) return false;
     content.file = wire::result_file_name(agent::wire_key(run->key));
     content.sha256 = crypto::sha256_hex(bytes);
@@ -98,7 +103,7 @@ bool SimAgent::keep_result(Content& content, std::string bytes) const {
 }
 
 void SimAgent::terminate() {
-    const agent::Run* run = instance_.live();
+    const agent::Run* run = live();
     if (run == nullptr || !function_lives_ || ignores_sigterm_) return;
     const Duration grace = std::max(Duration::zero(), run->kill_at - site_.clock.now());
     const TimePoint at = site_.clock.now() + site_.random.up_to(std::min(grace, kDiesWithin));

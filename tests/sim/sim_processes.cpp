@@ -63,7 +63,7 @@ void SimMachine::be_tidy() {
 
 void SimMachine::lose_one() {
     const std::vector<SimAgent*> candidates = living();
-    const auto runs = [](const SimAgent* agent) { return agent->instance().live() != nullptr; };
+    const auto runs = [](const SimAgent* agent) { return agent->instance().has_live(); };
     const auto is_open = [](const SimAgent* agent) {
         return agent->instance().offered() != nullptr;
     };

@@ -14,7 +14,7 @@ _ROUTES = ('routes', 'api')
 
 # area -> {included area: which of its headers; None is all of them}. `core`, `driver`, `routes`,
 # `cli` and `config` are those of the own component.
-_FEW_OF_NET = ('task_group.hpp', 'deadline.hpp', 'notifier.hpp')
+_FEW_OF_NET = ('task_group.hpp', 'deadline.hpp', 'interrupt.hpp', 'notifier.hpp')
 _BASIS = {'base': None, 'lifecycle': None, 'wire': None}
 _ADAPTER = {**_BASIS, 'port': None, 'net': _FEW_OF_NET, 'crypto': None}
 ALLOWED = {

@@ -38,6 +38,7 @@ struct FunctionSpec {
     std::vector<std::pair<std::string, std::string>> env{};
 
     std::uint32_t max_running = 10;      // attempts at once, all hosts together; 1 … 100,000
+    std::uint32_t concurrency = 1;       // runs at once in one instance; 1 … 100
     std::uint32_t max_queued = 100'000;  // accepted and not started; 1 … 10,000,000
     std::uint64_t max_queued_bytes = 1u << 30;  // of their events; 1 … 1 TiB
     std::uint32_t key_max_running = 1;  // attempts at once of a concurrency key; 0 = no limit
@@ -59,5 +60,13 @@ struct FunctionSpec {
 
     friend bool operator==(const FunctionSpec&, const FunctionSpec&) = default;
 };
+
+// What a run occupies of its host, as far as anybody can say before: its share of an instance.
+[[nodiscard]] inline std::uint32_t memory_mb_of_run(const FunctionSpec& function) {
+    return (function.memory_mb + function.concurrency - 1) / function.concurrency;
+}
+[[nodiscard]] inline std::uint32_t cpu_millis_of_run(const FunctionSpec& function) {
+    return (function.cpu_millis + function.concurrency - 1) / function.concurrency;
+}
 
 }  // namespace longhaul

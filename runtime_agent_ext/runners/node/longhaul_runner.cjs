@@ -1,13 +1,16 @@
 // Serves a Node function inside a longhaul instance. Standard library only; Node 18 and later.
 //
 // Speaks the runtime agent's variant of the AWS Lambda Runtime API on loopback: load/next brings
-// the function's identity, then next and response (or error) for each invocation.
+// the function's identity, then next and response (or error) for each invocation. A function with a
+// concurrency above 1 has as many loops that do so. What a run prints is told from the others' by
+// the asynchronous context in which it is printed.
 'use strict';
 
 const fs = require('node:fs');
 const http = require('node:http');
 const path = require('node:path');
 const util = require('node:util');
+const { AsyncLocalStorage } = require('node:async_hooks');
 const { Readable, finished } = require('node:stream');
 const { pathToFileURL } = require('node:url');
 
@@ -17,6 +20,7 @@ const TOKEN = process.env.LONGHAUL_RUNTIME_TOKEN || '';
 delete process.env.LONGHAUL_RUNTIME_TOKEN;
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const LINE_MAX = 65536;  // characters that wait for the end of their line
 const KINDS = ['.js', '.mjs', '.cjs'];
 
 // One call to the runtime agent: {status, headers, body}. `body` is bytes or text, or a stream,
@@ -67,7 +71,7 @@ class Context {
   #progressPath;
   #heartbeatPath;
 
-  constructor(identity, headers) {
+  constructor(identity, headers, signal) {
     this.invocationId = headers['lambda-runtime-aws-request-id'];
     this.attempt = Number(headers['longhaul-attempt'] || '1');
     this.deadlineMs = Number(headers['lambda-runtime-deadline-ms']);
@@ -79,6 +83,8 @@ class Context {
     this.traceparent = headers['longhaul-traceparent'] || '';
     this.labels = JSON.parse(headers['longhaul-labels'] || '{}');
     this.headers = JSON.parse(headers['longhaul-headers'] || '{}');
+    // Aborted when the run is to return: by itself, where others run beside it.
+    this.signal = signal;
     this.#progressPath = headers['longhaul-progress-path'];
     this.#heartbeatPath = headers['longhaul-heartbeat-path'];
     // The names that functions written for AWS Lambda use.
@@ -210,6 +216,8 @@ async function load() {
   const identity = JSON.parse(answer.body.toString('utf8'));
   Object.assign(process.env, identity.env);
   if (identity.code_dir) process.chdir(identity.code_dir);
+  if (identity.concurrency > 1)
+    output.push(tagLines(process.stdout), tagLines(process.stderr));
   const begun = performance.now();
   try {
     identity.call = await findHandler(identity);
@@ -233,35 +241,102 @@ function outcomeOf(handler, event, context) {
   });
 }
 
-let current = null;  // path of the invocation that is on
+const on = new Map();  // by path: the controllers of the invocations that are on
+const cancelled = new Set();  // paths and attempts, which may not have been on yet
+const CANCELLED_MAX = 1000;
+const runs = new AsyncLocalStorage();  // whose code this is: an invocation's id
+const output = [];  // what ends a run's begun lines; where several are on at once
 
 async function serve(identity) {
+  if (identity.concurrency > 1) {
+    agent.maxSockets = 2 * identity.concurrency + 2;
+    watchCancels();
+  }
+  const loops = [];
+  for (let i = 0; i < (identity.concurrency || 1); ++i) loops.push(serveOne(identity));
+  await Promise.all(loops);
+}
+
+async function serveOne(identity) {
   for (;;) {
     const next = await call('GET', API + 'invocation/next');
     if (next.status !== 200) throw new Error(`next answered ${next.status}`);
-    const context = new Context(identity, next.headers);
-    current = `${API}invocation/${context.invocationId}/`;
-    try {
-      const event = eventOf(next.body, context.contentType);
-      const answer = encoded(await outcomeOf(identity.call, event, context));
-      await call('POST', current + 'response', answer);
-    } catch (error) {
-      show(error);
-      await call('POST', current + 'error', { body: errorDocument(error) });
-    }
-    current = null;
+    const controller = new AbortController();
+    const context = new Context(identity, next.headers, controller.signal);
+    await runs.run(context.invocationId, serveNext, identity, next, context, controller);
   }
 }
 
-// What no handler caught: nobody knows what state the process is in, so it ends. The run that was
-// on, if any, is told why.
+async function serveNext(identity, next, context, controller) {
+  const path = `${API}invocation/${context.invocationId}/`;
+  on.set(path, { controller, attempt: context.attempt });
+  if (cancelled.has(path + context.attempt)) controller.abort();
+  try {
+    const event = eventOf(next.body, context.contentType);
+    const answer = encoded(await outcomeOf(identity.call, event, context));
+    endLines(context.invocationId);
+    await call('POST', path + 'response', answer);
+  } catch (error) {
+    show(error);
+    endLines(context.invocationId);
+    await call('POST', path + 'error', { body: errorDocument(error) });
+  }
+  on.delete(path);
+}
+
+async function watchCancels() {
+  for (;;) {
+    const next = await call('GET', API + 'cancel/next');
+    if (next.status !== 200) throw new Error(`cancel/next answered ${next.status}`);
+    const { invocation, attempt } = JSON.parse(next.body.toString('utf8'));
+    const path = `${API}invocation/${invocation}/`;
+    cancelled.add(path + attempt);
+    if (cancelled.size > CANCELLED_MAX) cancelled.delete(cancelled.values().next().value);
+    const run = on.get(path);
+    if (run && run.attempt === attempt) run.controller.abort();
+  }
+}
+
+// Each line of a run goes out whole, and says whose it is.
+function tagLines(stream) {
+  const write = stream.write.bind(stream);
+  const begun = new Map();
+  const put = (run, lines, done) =>
+    write(lines.map((line) => `@longhaul:${run} ${line}\n`).join(''), done);
+  stream.write = (chunk, encoding, callback) => {
+    const run = runs.getStore();
+    if (run === undefined) return write(chunk, encoding, callback);
+    const done = typeof encoding === 'function' ? encoding : callback;
+    const text = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8');
+    const lines = ((begun.get(run) ?? '') + text).split('\n');
+    begun.delete(run);
+    const rest = lines.pop();
+    if (rest.length >= LINE_MAX) lines.push(rest);
+    else if (rest !== '') begun.set(run, rest);
+    return put(run, lines, done);
+  };
+  return (run) => {
+    const rest = begun.get(run);
+    begun.delete(run);
+    if (rest !== undefined) put(run, [rest]);
+  };
+}
+
+function endLines(run) {
+  for (const end of output) end(run);
+}
+
+// What no handler caught: nobody knows what state the process is in, so it ends. The runs that are
+// on, if any, are told why.
 async function giveUp(error) {
   process.removeAllListeners('uncaughtException');
   show(error);
   try {
-    const target = current ? current + 'error' : API + 'load/error';
+    const targets = on.size > 0 ? [...on.keys()].map((path) => path + 'error')
+      : [API + 'load/error'];
     const headers = { 'Longhaul-Runtime-Ends': 'true' };
-    await call('POST', target, { body: errorDocument(error), headers, own: true });
+    const body = errorDocument(error);
+    await Promise.all(targets.map((path) => call('POST', path, { body, headers, own: true })));
   } finally {
     process.exit(1);
   }

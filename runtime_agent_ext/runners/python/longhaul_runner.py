@@ -3,13 +3,20 @@
 Speaks the runtime agent's variant of the AWS Lambda Runtime API on loopback: load/next brings the
 function's identity, then next and response (or error) for each invocation. One raw connection is
 kept; between a submitted event and the handler's first line stand one recv and one parse.
+
+A function with a concurrency above 1 has as many threads, each of which does the same. Handlers
+that are coroutines all run in one event loop, in the main thread. What a run prints is told from
+the others' by the context (contextvars) in which it is printed.
 """
 
+import collections
+import contextvars
 import importlib
 import json
 import os
 import socket
 import sys
+import threading
 import time
 import traceback
 
@@ -108,6 +115,8 @@ class Context:
         self._headers = headers.get("longhaul-headers", "")
         self._progress_path = headers.get("longhaul-progress-path", "")
         self._heartbeat_path = headers.get("longhaul-heartbeat-path", "")
+        # Set when the run is to return: by itself, where others run beside it.
+        self.cancelled = threading.Event()
         # The names that functions written for AWS Lambda use.
         self.aws_request_id = self.invocation_id
         self.function_name = self.function
@@ -204,6 +213,8 @@ def load(connection):
     if function["code_dir"]:
         os.chdir(function["code_dir"])
         sys.path.insert(0, function["code_dir"])
+    if function.setdefault("concurrency", 1) > 1:
+        share_output()
     begun = time.monotonic()
     try:
         module_name, _, name = function["handler"].replace("/", ".").rpartition(".")
@@ -220,35 +231,225 @@ def load(connection):
     return function
 
 
-def serve(connection, function):
-    call = function["call"]
-    next_head = (
-        f"GET {API}invocation/next HTTP/1.1\r\nHost: {HOST}\r\n"
-        f"Longhaul-Runtime-Token: {TOKEN}\r\n\r\n"
-    ).encode()
-    while True:
-        status, headers, body = connection.send(next_head)
-        if status != 200:
-            raise SystemExit(f"next answered {status}")
-        context = Context(function, headers)
-        path = f"{API}invocation/{context.invocation_id}/"
-        try:
-            value = call(event_of(body, context.content_type), context)
-            if hasattr(value, "__await__"):
-                import asyncio
+class Cancelled(Exception):
+    """A coroutine left off because its run was told to return."""
 
-                value = asyncio.run(await_it(value))
-            content_type, answer = encoded(value)
-        except Exception as error:
+
+NEXT_HEAD = (
+    f"GET {API}invocation/next HTTP/1.1\r\nHost: {HOST}\r\n"
+    f"Longhaul-Runtime-Token: {TOKEN}\r\n\r\n"
+).encode()
+
+
+def serve(connection, function):
+    """One invocation after another, for ever."""
+    call = function["call"]
+
+    def outcome(event, context):
+        value = call(event, context)
+        if hasattr(value, "__await__"):
+            import asyncio
+
+            value = asyncio.run(await_it(value))
+        return value
+
+    while True:
+        serve_next(connection, function, outcome)
+
+
+def serve_next(connection, function, outcome):
+    status, headers, body = connection.send(NEXT_HEAD)
+    if status != 200:
+        raise SystemExit(f"next answered {status}")
+    context = Context(function, headers)
+    path = f"{API}invocation/{context.invocation_id}/"
+    try:
+        content_type, answer = encoded(outcome(event_of(body, context.content_type), context))
+    except Exception as error:
+        if not isinstance(error, Cancelled):
             show_traceback(error)
-            connection.call("POST", path + "error", body=error_document(error))
-            continue
-        flush()
-        connection.call("POST", path + "response", content_type, answer)
+        connection.call("POST", path + "error", body=error_document(error))
+        return
+    flush()
+    connection.call("POST", path + "response", content_type, answer)
 
 
 async def await_it(value):
     return await value
+
+
+# ---- Several invocations at once.
+
+RUN = contextvars.ContextVar("longhaul_run", default="")  # whose code this is: an invocation's id
+
+
+LINE_MAX = 65536  # characters that wait for the end of their line
+
+
+class TaggedStream:
+    """Stands for stdout or stderr: each line of a run goes out whole, and says whose it is."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.lock = threading.Lock()
+        self.begun = {}  # by run: the line that has no end yet
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)  # what is said around write() belongs to nobody
+
+    def write(self, text):
+        run = RUN.get()
+        with self.lock:
+            lines = (self.begun.pop(run, "") + text).split("\n")
+            if lines[-1] and len(lines[-1]) < LINE_MAX:
+                self.begun[run] = lines.pop()
+            elif not lines[-1]:
+                lines.pop()
+            self.put(run, lines)
+        return len(text)
+
+    def writelines(self, lines):
+        self.write("".join(lines))
+
+    def end(self, run):
+        """The run is over: what it has begun is a line."""
+        with self.lock:
+            if run in self.begun:
+                self.put(run, [self.begun.pop(run)])
+
+    def put(self, run, lines):
+        if lines:
+            tag = f"@longhaul:{run} " if run else ""
+            self.stream.write("".join(f"{tag}{line}\n" for line in lines))
+            self.stream.flush()
+
+
+def share_output():
+    sys.stdout = TaggedStream(sys.stdout)
+    sys.stderr = TaggedStream(sys.stderr)
+    carry_context_into_threads()
+
+
+def carry_context_into_threads():
+    """What a thread or a pool does for a run is that run's, as in a coroutine of it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+
+    def start_in_context(thread):
+        if RUN.get():
+            run, context = thread.run, contextvars.copy_context()
+            thread.run = lambda: context.run(run)
+        start(thread)
+
+    def submit_in_context(pool, call, /, *args, **kwargs):
+        return submit(pool, contextvars.copy_context().run, call, *args, **kwargs)
+
+    threading.Thread.start = start_in_context
+    ThreadPoolExecutor.submit = submit_in_context
+
+
+class Shared:
+    """Serves up to `concurrency` invocations at once."""
+
+    def __init__(self, function):
+        import asyncio
+
+        self.function = function
+        self.loop = asyncio.new_event_loop()
+        self.lock = threading.Lock()
+        self.on = {}  # by invocation and attempt: what makes it return
+        self.cancelled = collections.deque(maxlen=1000)  # which may not have been on yet
+
+    def serve(self):
+        import asyncio
+
+        asyncio.set_event_loop(self.loop)
+        for _ in range(self.function["concurrency"]):
+            self.start_thread(self.work)
+        self.start_thread(self.watch_cancels)
+        self.loop.run_forever()
+
+    @staticmethod
+    def start_thread(target):
+        def run():
+            try:
+                target()
+            except BaseException:
+                traceback.print_exc()
+                flush()
+                os._exit(1)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def work(self):
+        connection = Connection()
+        while True:
+            contextvars.copy_context().run(self.serve_one, connection)
+
+    def serve_one(self, connection):
+        serve_next(connection, self.function, self.outcome)
+
+    def outcome(self, event, context):
+        run = (context.invocation_id, context.attempt)
+        RUN.set(context.invocation_id)
+        self.may_cancel(run, context.cancelled.set)
+        try:
+            value = self.function["call"](event, context)
+            if hasattr(value, "__await__"):
+                value = self.awaited(value, run, context)
+            return value
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+        finally:
+            with self.lock:
+                del self.on[run]
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, TaggedStream):
+                    stream.end(context.invocation_id)
+
+    def awaited(self, value, run, context):
+        """What a coroutine comes to, in the loop and in the context of this run."""
+        from concurrent.futures import Future
+
+        ended, tasks = Future(), []
+
+        def begin():
+            tasks.append(self.loop.create_task(await_it(value)))
+            tasks[0].add_done_callback(ended.set_result)
+
+        def cancel():
+            context.cancelled.set()
+            self.loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+
+        self.loop.call_soon_threadsafe(begin)
+        self.may_cancel(run, cancel)
+        task = ended.result()
+        if task.cancelled():
+            raise Cancelled("the run was told to return")
+        return task.result()
+
+    def may_cancel(self, run, cancel):
+        """From now on the run is told to return by `cancel`, also if that was wanted before."""
+        with self.lock:
+            self.on[run] = cancel
+            wanted = run in self.cancelled
+        if wanted:
+            cancel()
+
+    def watch_cancels(self):
+        connection = Connection()
+        while True:
+            status, _, body = connection.call("GET", API + "cancel/next")
+            if status != 200:
+                raise SystemExit(f"cancel/next answered {status}")
+            wanted = json.loads(body)
+            run = (wanted["invocation"], wanted["attempt"])
+            with self.lock:
+                self.cancelled.append(run)
+                cancel = self.on.get(run)
+            if cancel is not None:
+                cancel()
 
 
 def main():
@@ -258,6 +459,8 @@ def main():
     function = load(connection)
     if function is None:
         sys.exit(1)
+    if function["concurrency"] > 1:
+        Shared(function).serve()
     serve(connection, function)
 
 

@@ -69,7 +69,7 @@ TEST_CASE("another name can be given") {
 TEST_CASE("all problems of a function.toml are told at once, with file and line") {
     const auto text = problems_of(
         "name = \"No Good\"\nmode = \"handler\"\ntimout = \"3m\"\n"
-        "max_running = 0\nmemory_mb = \"much\"\nconcurrency = 4\n");
+        "max_running = 0\nmemory_mb = \"much\"\nconcurrency = 400\n");
     for (const auto* part : {"f/function.toml:3", "timout", "max_running", "memory_mb", "handler",
                              "runtime", "concurrency", "name"})
         CHECK(contains(text, part));

@@ -261,6 +261,7 @@ FunctionSpec random_function(SeededRandom& random) {
         *span = random_duration(random);
     spec.max_queued_bytes = random_number(random);
     spec.key_max_running = random_number32(random);
+    spec.concurrency = random_number32(random);
     spec.body_max = random_number(random);
     spec.result_max = random_number(random);
     spec.result_is_file = random.chance(0.5);

@@ -45,6 +45,14 @@ std::string chosen(const HostTable& table, const FunctionSpec& function = small(
     return host ? host->news.host.text : "none";
 }
 
+// Takes five runs at once in an instance of 500 MB.
+FunctionSpec shared() {
+    FunctionSpec spec = small();
+    spec.memory_mb = 500;
+    spec.concurrency = 5;
+    return spec;
+}
+
 HostAnswer answer(Question asked, std::uint64_t last_seq) {
     HostAnswer result;
     result.host = HostId{"h1"};
@@ -107,6 +115,25 @@ TEST_CASE("a host is full when its instances, its memory or its processors are u
     limited.cpu_millis = 2000;
     CHECK(table.announce(kNow, limited).room);
     CHECK(chosen(table) == "h1");
+}
+
+TEST_CASE("runs of a shared instance count as their share of one") {
+    HostTable table{HostTimes{}};
+    table.announce(kNow, news("h1"));
+    const auto place = [&](const std::string& id) {
+        table.assign(kNow, HostId{"h1"}, "h1:7090", InvocationId{id}, 1, shared());
+    };
+    for (int i = 0; i < 10; ++i) {
+        REQUIRE(chosen(table, shared()) == "h1");
+        place(std::to_string(i));
+    }
+    CHECK(chosen(table, shared()) == "none");
+    CHECK(table.find(HostId{"h1"})->assigned_mb == 1000);
+    (void)table.take_roomier();
+    table.release(HostId{"h1"}, InvocationId{"3"}, 1, shared());
+    CHECK(table.take_roomier().size() == 1);
+    CHECK(chosen(table, shared()) == "h1");
+    CHECK(chosen(table) == "none");  // wants 400 MB
 }
 
 TEST_CASE("an idle loaded instance comes before cached code, and that before room") {

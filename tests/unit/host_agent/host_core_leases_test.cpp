@@ -243,7 +243,7 @@ TEST_CASE("once the lease is closed a kill of what was sent under it is a fence"
 TEST_CASE("what was sent under the lease of an instance that died is lost, not fenced") {
     World world;
     const InstanceId id = world.leased(key("a"));
-    CHECK_FALSE(world.core.dead(id, world.records));
+    CHECK(world.core.dead(id, world.records).empty());
     CHECK(world.core.kill(world.now, {0, 1}, key("b"), false, id, world.records).verdict ==
           KillVerdict::lost);
     CHECK(world.core.adopt_lost(world.now, key("b"), Token{"t"}, id, world.records));
@@ -256,7 +256,7 @@ TEST_CASE("an instance that died after its lease was closed loses nothing") {
     World world;
     const InstanceId id = world.leased(key("a"));
     world.core.close_lease(id, world.records);
-    CHECK_FALSE(world.core.dead(id, world.records));
+    CHECK(world.core.dead(id, world.records).empty());
     CHECK_FALSE(world.core.lost_with_lease(id));
 }
 
@@ -279,7 +279,7 @@ TEST_CASE("a lease, and its loss, outlive the host agent") {
         REQUIRE(world.adopt(key("b"), id));
         const HostCore next = world.replayed();
         CHECK_FALSE(next.instance(id)->lease);
-        CHECK(next.instance(id)->run == key("b"));
+        CHECK(next.instance(id)->runs == std::set{key("b")});
     }
     SECTION("lost") {
         (void)world.core.dead(id, world.records);

@@ -26,6 +26,7 @@ std::vector<Record> samples() {
         Leased{InstanceId{"i"}, {{4095, 7}, "run", at}},
         LeaseClosed{InstanceId{"i"}},
         LeaseLost{InstanceId{"i"}, at},
+        InstanceShared{InstanceId{"i"}, 7},
     };
 }
 

@@ -63,6 +63,13 @@ std::string agent_program() {
     return (self.parent_path() / "../../../bin/runtime_agent_ext").lexically_normal().string();
 }
 
+bool no_node() {
+    for (const char* folder : {"/usr/local/bin", "/usr/bin", "/bin"})
+        if (::access((std::string(folder) + "/node").c_str(), X_OK) == 0) return false;
+    WARN("node is not installed: this was not tested");
+    return true;
+}
+
 AgentBed::AgentBed(std::vector<std::string> more_flags)
     : instance_(fs::path(folder.path()).filename()),
       peer_(io.get_executor(), {}),

@@ -107,6 +107,9 @@ private:
     std::string run_token_;
 };
 
+// Says so where Node is not installed.
+[[nodiscard]] bool no_node();
+
 // The program under test: $LONGHAUL_RUNTIME_AGENT, or bin/runtime_agent_ext of this build.
 [[nodiscard]] std::string agent_program();
 

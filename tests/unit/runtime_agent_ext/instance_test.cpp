@@ -15,7 +15,7 @@ const TimePoint kStart{std::chrono::hours(24)};
 RunKey key(const std::string& id, AttemptNumber attempt = 1) { return {InvocationId{id}, attempt}; }
 
 bool has(const Actions& actions, Action action) {
-    return std::ranges::find(actions, action) != actions.end();
+    return std::ranges::find(actions, action, &Step::action) != actions.end();
 }
 
 struct Bed {
@@ -54,14 +54,18 @@ struct Bed {
     void run(const std::string& id) {
         REQUIRE(assign(id));
         REQUIRE(start(id).value());
-        instance.function_started(actions);
+        instance.function_started(key(id), actions);
     }
+    // The run that is on.
     void end(bool success, bool left_processes = false) {
+        const auto live = std::ranges::find_if(instance.runs(), &Run::is_live);
+        REQUIRE(live != instance.runs().end());
+        const RunKey on = live->key;
         FunctionEnd end;
         end.success = success;
         if (!success) end.reason = FailureReason::exit;
         end.left_processes = left_processes;
-        instance.function_ended(now, end, actions);
+        instance.function_ended(now, on, end, actions);
     }
     StopVerdict stop(const std::string& id, StopMode mode, Duration grace) {
         return instance.stop(now, key(id), Token{"t"}, mode, grace, actions);
@@ -83,7 +87,7 @@ TEST_CASE("a run goes from starting to running to ended, and the instance is loa
     REQUIRE(bed.start("a").value());
     CHECK(bed.run_of("a").rank == RunRank::starting);
     CHECK(bed.instance.state() == InstanceState::busy);
-    bed.instance.function_started(bed.actions);
+    bed.instance.function_started(key("a"), bed.actions);
     CHECK(bed.run_of("a").rank == RunRank::running);
     bed.end(true);
     CHECK(bed.run_of("a").outcome == AttemptOutcome::succeeded);
@@ -206,7 +210,7 @@ TEST_CASE("a runtime that answers in its grace is not killed for its run") {
     end.success = true;
     end.still_serving = true;
     bed.actions.clear();
-    bed.instance.function_ended(bed.now, end, bed.actions);
+    bed.instance.function_ended(bed.now, key("a"), end, bed.actions);
     CHECK(has(bed.actions, Action::kill_tree));
     bed.instance.tree_killed(bed.now, true, true, bed.actions);
     CHECK(bed.run_of("a").outcome == AttemptOutcome::cancelled);
@@ -334,7 +338,7 @@ TEST_CASE("a destroy kills what runs, then ends the agent") {
     bed.run("a");
     bed.actions.clear();
     bed.instance.destroy(bed.now, bed.actions);
-    CHECK(std::ranges::count(bed.actions, Action::kill_tree) == 1);
+    CHECK(std::ranges::count(bed.actions, Action::kill_tree, &Step::action) == 1);
     bed.instance.tree_killed(bed.now, true, true, bed.actions);
     CHECK(has(bed.actions, Action::exit));
     CHECK(bed.run_of("a").outcome == AttemptOutcome::killed);
@@ -349,7 +353,7 @@ TEST_CASE("an idle instance offers itself to one run, the first that comes") {
     CHECK_FALSE(bed.start("a", "t", "next").value());  // again: the run that exists
     CHECK(bed.start("b", "t", "next").error().type == "busy");
     CHECK(bed.instance.offered() == nullptr);
-    bed.instance.function_started(bed.actions);
+    bed.instance.function_started(key("a"), bed.actions);
     bed.end(true);
     CHECK(bed.start("b", "t", "next").error().type == "not-assigned");
     CHECK(bed.instance.runs().size() == 1);
@@ -454,10 +458,10 @@ TEST_CASE("the first progress of a run is told at once, the next ones wait for c
     Bed bed;
     bed.run("a");
     bed.actions.clear();
-    bed.instance.progress(bed.now, 1, "one", bed.actions);
+    bed.instance.progress(bed.now, key("a"), 1, "one", bed.actions);
     CHECK(has(bed.actions, Action::report_now));
     bed.actions.clear();
-    bed.instance.progress(bed.now, 2, "two", bed.actions);
+    bed.instance.progress(bed.now, key("a"), 2, "two", bed.actions);
     CHECK(has(bed.actions, Action::report_soon));
     CHECK_FALSE(has(bed.actions, Action::report_now));
 }
@@ -468,7 +472,7 @@ TEST_CASE("a run that was given up breaks the instance, and its tree is not gone
     FunctionEnd end;
     end.reason = FailureReason::error;
     end.given_up = true;
-    bed.instance.function_ended(bed.now, end, bed.actions);
+    bed.instance.function_ended(bed.now, key("a"), end, bed.actions);
     CHECK(bed.instance.state() == InstanceState::broken);
     CHECK_FALSE(bed.run_of("a").tree_gone);
 }
@@ -476,7 +480,7 @@ TEST_CASE("a run that was given up breaks the instance, and its tree is not gone
 TEST_CASE("progress is clamped and its text is bounded") {
     Bed bed;
     bed.run("a");
-    bed.instance.progress(bed.now, 250, std::string(5000, 'x'), bed.actions);
+    bed.instance.progress(bed.now, key("a"), 250, std::string(5000, 'x'), bed.actions);
     CHECK(bed.run_of("a").progress->percent == 100);
     CHECK(bed.run_of("a").progress->message.size() == 1024);
 }

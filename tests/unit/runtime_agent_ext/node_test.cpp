@@ -18,13 +18,6 @@ bool contains(const std::vector<std::string>& lines, const std::string& text) {
         lines, [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
-bool no_node() {
-    for (const char* folder : {"/usr/local/bin", "/usr/bin", "/bin"})
-        if (::access((std::string(folder) + "/node").c_str(), X_OK) == 0) return false;
-    WARN("node is not installed: this was not tested");
-    return true;
-}
-
 }  // namespace
 
 TEST_CASE("a Node handler gets its event parsed and its value is the result") {

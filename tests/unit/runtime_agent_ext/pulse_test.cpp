@@ -9,6 +9,7 @@ namespace {
 using std::chrono::seconds;
 
 const TimePoint kStart{std::chrono::hours(24)};
+const RunKey kRun{InvocationId{"a"}, 1};
 
 // A run of a function that may be silent for 10 s.
 struct Bed {
@@ -20,14 +21,14 @@ struct Bed {
         (void)instance.begin_load(now, "f1", seconds(30), actions);
         instance.load_ended(now, {}, actions);
         RunOrder order;
-        order.key = {InvocationId{"a"}, 1};
+        order.key = kRun;
         order.token = Token{"t"};
         order.run_token = "run";
         order.timeout = std::chrono::hours(1);
         order.heartbeat_timeout = heartbeat_timeout;
         REQUIRE(instance.assign({order.key, order.token, order.run_token}));
         REQUIRE(instance.start(now, order, actions));
-        instance.function_started(actions);
+        instance.function_started(kRun, actions);
     }
     void advance(Duration by) {
         now += by;
@@ -35,7 +36,7 @@ struct Bed {
         instance.tick(now, actions);
         instance.check_invariants();
     }
-    const Run& run() { return *instance.live(); }
+    const Run& run() { return *instance.find(kRun); }
     bool reports() const { return actions == Actions{Action::report_now}; }
 };
 
@@ -60,14 +61,14 @@ TEST_CASE("a run that tells nothing for its heartbeat timeout is silent, and goe
 TEST_CASE("a heartbeat or progress puts off the silence, and ends it") {
     Bed bed;
     bed.advance(seconds(9));
-    bed.instance.heartbeat(bed.now, bed.actions);
+    bed.instance.heartbeat(bed.now, kRun, bed.actions);
     CHECK(bed.actions.empty());  // nothing that anybody has to know
     bed.advance(seconds(9));
     CHECK_FALSE(bed.run().silent);
     bed.advance(seconds(1));
     CHECK(bed.run().silent);
     bed.actions.clear();
-    bed.instance.heartbeat(bed.now, bed.actions);
+    bed.instance.heartbeat(bed.now, kRun, bed.actions);
     CHECK_FALSE(bed.run().silent);
     CHECK(bed.reports());
 }

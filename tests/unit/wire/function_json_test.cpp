@@ -79,7 +79,6 @@ TEST_CASE("the document of the protocol is taken as it stands") {
 
 TEST_CASE("what a later version brings is refused by name") {
     const auto [member, name] = GENERATE(table<std::string, std::string>({
-        {R"("concurrency":2)", "concurrency above 1"},
         {R"("reserved":1)", "reserved above 0"},
         {R"("sidecar":{})", "sidecar"},
         {R"("callbacks":["https://x"])", "callbacks"},
@@ -143,6 +142,24 @@ TEST_CASE("a retry policy that is none is refused by member and bound") {
     REQUIRE_FALSE(function);
     INFO(function.error().message);
     CHECK(function.error().message.find(message) != std::string::npos);
+}
+
+TEST_CASE("handlers and servers may take several runs at once, and a function keeps its version") {
+    const auto shared = parse(R"({"handler":"app.main","concurrency":8})");
+    REQUIRE(shared);
+    CHECK(shared->concurrency == 8);
+    CHECK(memory_mb_of_run(*shared) == 64);
+    CHECK(parse(R"({"mode":"http","command":["x"],"concurrency":100})"));
+    const auto one = parse(R"({"handler":"app.main","concurrency":1})");
+    REQUIRE(one);
+    CHECK(canonical(*one) == canonical(*parse(R"({"handler":"app.main"})")));
+    CHECK(canonical(*one) != canonical(*shared));
+    const auto custom =
+        parse(R"({"runtime":"custom","mode":"handler","command":["x"],"concurrency":2})");
+    REQUIRE_FALSE(custom);
+    CHECK(custom.error().type == "not-available");
+    CHECK(custom.error().message.find("concurrency above 1 with runtime custom") !=
+          std::string::npos);
 }
 
 TEST_CASE("handlers of Node, and clients that a function brings itself, are taken") {
@@ -225,7 +242,9 @@ TEST_CASE("a wrong document is refused with the member and its bound") {
         {R"({"command":["x"],"result":"stderr"})", "result must be \"stdout\" or \"file\""},
         {R"({"command":["x"],"retry":5})", "retry must be an object"},
         {R"({"command":["x"],"retry":{"times":1}})", "unknown member 'retry.times'"},
-        {R"({"command":["x"],"concurrency":0})", "concurrency must be between 1"},
+        {R"({"command":["x"],"concurrency":0})", "concurrency must be between 1 and 100"},
+        {R"({"handler":"a.b","concurrency":101})", "concurrency must be between 1 and 100"},
+        {R"({"command":["x"],"concurrency":2})", "concurrency above 1 has no meaning in mode exec"},
         {R"({"command":["x"],"callbacks":{}})", "callbacks must be an array"},
         {R"({"command":["x"],"memory":512})", "unknown member 'memory'"},
     }));

@@ -1,6 +1,7 @@
 #include "longhaul/net/deadline.hpp"
 
 #include "longhaul/base/assert.hpp"
+#include "longhaul/net/interrupt.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
@@ -19,7 +20,7 @@ bool is_cancelled_end(const std::exception_ptr& failure) {
 }
 
 void start(const std::shared_ptr<Race>& race, const boost::asio::any_io_executor& executor,
-           boost::asio::awaitable<void> operation, port::Clock& clock, TimePoint until) {
+           boost::asio::awaitable<void> operation, boost::asio::awaitable<void> other) {
     boost::asio::co_spawn(executor, std::move(operation),
                           boost::asio::bind_cancellation_slot(race->operation_signal.slot(),
                                                               [race](std::exception_ptr failure) {
@@ -28,7 +29,7 @@ void start(const std::shared_ptr<Race>& race, const boost::asio::any_io_executor
                                                                   race->changed.cancel();
                                                               }));
     boost::asio::co_spawn(
-        executor, clock.wait_until(until),
+        executor, std::move(other),
         boost::asio::bind_cancellation_slot(
             race->clock_signal.slot(), [race](std::exception_ptr failure) {
                 if (race->ended || failure) return;
@@ -41,9 +42,15 @@ void start(const std::shared_ptr<Race>& race, const boost::asio::any_io_executor
 
 boost::asio::awaitable<bool> race(boost::asio::awaitable<void> operation, port::Clock& clock,
                                   Duration limit) {
+    auto time = clock.wait_until(clock.now() + limit);
+    co_return co_await race_with(std::move(operation), std::move(time));
+}
+
+boost::asio::awaitable<bool> race_with(boost::asio::awaitable<void> operation,
+                                       boost::asio::awaitable<void> other) {
     const auto executor = co_await boost::asio::this_coro::executor;
     const auto state = std::make_shared<Race>(executor);
-    start(state, executor, std::move(operation), clock, clock.now() + limit);
+    start(state, executor, std::move(operation), std::move(other));
 
     // Our own cancellation is passed on, and the operation's end is awaited all the same.
     const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();

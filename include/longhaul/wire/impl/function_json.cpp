@@ -231,6 +231,7 @@ private:
         FunctionSpec& out = function_;
         reader_.number("max_running", out.max_running, 1, 100'000);
         reader_.number("key_max_running", out.key_max_running, 0, 100'000);
+        reader_.number("concurrency", out.concurrency, 1, 100);
         reader_.number("max_queued", out.max_queued, 1, 10'000'000);
         reader_.bytes("max_queued_bytes", out.max_queued_bytes, 1, kQueuedBytesMax);
         reader_.number("memory_mb", out.memory_mb, 1, 1'048'576);
@@ -258,9 +259,8 @@ private:
     // Members of the document that this version names and does not have.
     void read_later_members() {
         if (!strict_) return;
-        std::int64_t concurrency = 1;
-        reader_.integer("concurrency", concurrency, 1, 100'000);
-        later(concurrency > 1, "concurrency above 1");
+        later(function_.concurrency > 1 && function_.runtime == "custom",
+              "concurrency above 1 with runtime custom");
         std::int64_t reserved = 0;
         reader_.integer("reserved", reserved, 0, 100'000);
         later(reserved > 0, "reserved above 0");
@@ -283,6 +283,8 @@ private:
             return check_command("mode http", "starts it, as in [\"node\", \"server.js\"]");
         case FunctionMode::exec: break;
         }
+        if (function_.concurrency > 1)
+            return wrong("concurrency above 1 has no meaning in mode exec: each run is a process");
         return check_command("mode exec", "runs it, as in [\"/bin/sh\", \"run.sh\"]");
     }
 
@@ -415,6 +417,8 @@ Json write(const FunctionSpec& function, bool is_canonical) {
     json.set("max_running", function.max_running);
     if (!is_canonical || function.key_max_running != usual.key_max_running)
         json.set("key_max_running", function.key_max_running);
+    if (!is_canonical || function.concurrency != usual.concurrency)
+        json.set("concurrency", function.concurrency);
     json.set("max_queued", function.max_queued);
     if (!is_canonical || function.max_queued_bytes != usual.max_queued_bytes)
         json.set("max_queued_bytes", function.max_queued_bytes);
