@@ -180,7 +180,7 @@ void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
 
 // The end is known. A result that is still on its host is copied first: only then is it ours.
 void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outcome& out) {
-    deadlines_.clear(entry.invocation.id);  // no timer fires once an end was reported
+    deadlines_.clear(entry);  // no timer fires once an end was reported
     take_lease(now, entry, report);
     if (!report.end->result || !report.end->result_is_remote || mutant(Mutant::result_not_copied)) {
         conclude(now, entry, report, out);

@@ -97,7 +97,7 @@ void Scheduler::leave(Entry& entry) {
 void Scheduler::place(TimePoint now, Entry& entry) {
     const Invocation& invocation = entry.invocation;
     if (is_terminal(invocation.state)) {
-        deadlines_.clear(invocation.id);
+        deadlines_.clear(entry);
         return;
     }
     FunctionQueue& queue = queue_of(invocation);
@@ -149,9 +149,9 @@ std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
 
 void Scheduler::arm(Entry& entry) {
     if (const auto due = due_at(entry))
-        deadlines_.set(entry.invocation.id, *due);
+        deadlines_.set(entry, *due);
     else
-        deadlines_.clear(entry.invocation.id);
+        deadlines_.clear(entry);
 }
 
 void Scheduler::changed(Entry& entry, Outcome& out) {
@@ -188,6 +188,7 @@ void Scheduler::forget(const InvocationId& id) {
         const auto retry = retries_.find(*invocation.retry_of);
         if (retry != retries_.end() && retry->second == id) retries_.erase(retry);
     }
+    LH_ASSERT(found->second.place_by_time == Timed::kNowhere);
     entries_.erase(found);
 }
 

@@ -96,7 +96,7 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
         entry->take_is_answered = true;
         entry->take_answered_at = TimePoint{};
         place(now, *entry);
-        if (mutant(Mutant::timers_not_recovered)) deadlines_.clear(entry->invocation.id);
+        if (mutant(Mutant::timers_not_recovered)) deadlines_.clear(*entry);
     }
     begun_ = true;
 }

@@ -211,7 +211,7 @@ public:
     void check_invariants() const;
 
 private:
-    struct Entry : Waiter {
+    struct Entry : Waiter, Timed {
         Invocation invocation{};
         std::uint64_t version = 0;  // of the last report taken in, with its rank
         std::uint8_t rank = 0;

@@ -91,7 +91,7 @@ void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out)
     record.stop = std::move(stop);
     commit(entry, std::move(record), out);
     if (entry.ended)
-        deadlines_.clear(entry.invocation.id);
+        deadlines_.clear(entry);
     else
         send_stop(entry, out);
     grant(now, out);
@@ -175,11 +175,11 @@ void Scheduler::overdue(TimePoint now, Entry& entry, Outcome& out) {
 void Scheduler::tick(TimePoint now, Outcome& out) {
     LH_ASSERT(now >= last_now_);
     last_now_ = now;
-    while (const auto id = deadlines_.pop_due(now)) {
-        Entry* entry = find_entry(*id);
-        if (!entry || is_terminal(entry->invocation.state)) continue;
-        overdue(now, *entry, out);
-        if (!is_terminal(entry->invocation.state) && !entry->ended) arm(*entry);
+    while (Timed* due = deadlines_.pop_due(now)) {
+        Entry& entry = static_cast<Entry&>(*due);
+        if (is_terminal(entry.invocation.state)) continue;
+        overdue(now, entry, out);
+        if (!is_terminal(entry.invocation.state) && !entry.ended) arm(entry);
     }
     const HostTable::Due due = hosts_.tick(now);
     for (const HostId& host : due.suspect) {
