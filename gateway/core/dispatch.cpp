@@ -55,10 +55,9 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
         return make_error(Errc::invalid_argument, "Invocation-Deadline is in the past",
                           "invalid-header");
 
-    Entry entry;
-    entry.invocation = make_invocation(now, std::move(request), queue.current);
-    const InvocationId id = entry.invocation.id;
-    entry.ticket = next_ticket_++;
+    const InvocationId id = request.id;
+    Entry& entry = entries_.add(make_invocation(now, std::move(request), queue.current));
+    entry.seat.ticket = next_ticket_++;
     last_now_ = now;
     queue.retries.earn(queue.current->retry);
     Route route;
@@ -72,13 +71,10 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
             fair_.charge_newcomer(queue, {queue.current->memory_mb, queue.current->cpu_millis});
         }
     }
-    const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));
-    LH_ASSERT(is_new);
-    Entry& placed = place_of_entry->second;
-    remember(placed.invocation);
-    place(now, placed);
-    out.records.push_back(AcceptedRecord{placed.invocation});
-    if (route.host) start(placed, out, route.lease);
+    remember(entry.invocation);
+    place(now, entry);
+    out.records.push_back(AcceptedRecord{entry.invocation});
+    if (route.host) start(entry, out, route.lease);
     if (!route.host) grant(now, out);
     return SubmitAnswer{id, false};
 }
@@ -144,7 +140,7 @@ void Scheduler::requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint3
     const auto next = transition(entry.invocation.state, trigger, {});
     if (!next) return;
     LH_ASSERT(*next == State::queued);
-    if (mutant(Mutant::place_lost)) entry.ticket = next_ticket_++;
+    if (mutant(Mutant::place_lost)) entry.seat.ticket = next_ticket_++;
     RequeuedRecord record;
     record.change = change(entry, now, *next);
     record.route_tries = route_tries;

@@ -103,7 +103,7 @@ std::optional<Failure> failure_of(State state, const Invocation& invocation,
 }  // namespace
 
 void Scheduler::ack(const AttemptReport& report, Outcome& out) const {
-    const bool is_forgotten = !entries_.contains(report.id);
+    const bool is_forgotten = entries_.find(report.id) == nullptr;
     out.effects.push_back(AckEffect{report.id, report.attempt, report.host,
                                     host_address(report.host, {}), is_forgotten});
 }
@@ -180,7 +180,7 @@ void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
 
 // The end is known. A result that is still on its host is copied first: only then is it ours.
 void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outcome& out) {
-    deadlines_.clear(entry);  // no timer fires once an end was reported
+    deadlines_.clear(entry.seat);  // no timer fires once an end was reported
     take_lease(now, entry, report);
     if (!report.end->result || !report.end->result_is_remote || mutant(Mutant::result_not_copied)) {
         conclude(now, entry, report, out);

@@ -91,7 +91,7 @@ void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out)
     record.stop = std::move(stop);
     commit(entry, std::move(record), out);
     if (entry.ended)
-        deadlines_.clear(entry);
+        deadlines_.clear(entry.seat);
     else
         send_stop(entry, out);
     grant(now, out);
@@ -144,14 +144,14 @@ void Scheduler::stop_was_fence(TimePoint now, const InvocationId& id, AttemptNum
 void Scheduler::release(TimePoint now, Entry& entry, Outcome& out) {
     const Trigger trigger = entry.invocation.state == State::scheduled ? Trigger::not_before_reached
                                                                        : Trigger::backoff_over;
-    entry.ticket = next_ticket_++;
+    entry.seat.ticket = next_ticket_++;
     requeue(now, entry, trigger, 0, out);
 }
 
 // Its time has come: by state, what is due is known.
 void Scheduler::overdue(TimePoint now, Entry& entry, Outcome& out) {
     Invocation& invocation = entry.invocation;
-    const auto due = due_at(entry);
+    const auto due = due_at(invocation);
     if (!due || *due > now || entry.ended) return;
     if (waits_for_time(invocation.state) && invocation.deadline > now)
         return release(now, entry, out);
@@ -176,10 +176,11 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
     LH_ASSERT(now >= last_now_);
     last_now_ = now;
     while (Timed* due = deadlines_.pop_due(now)) {
-        Entry& entry = static_cast<Entry&>(*due);
+        Entry& entry = entries_.whole(static_cast<Seat&>(*due));
         if (is_terminal(entry.invocation.state)) continue;
         overdue(now, entry, out);
         if (!is_terminal(entry.invocation.state) && !entry.ended) arm(entry);
+        entries_.pack();  // a million may be due at once
     }
     const HostTable::Due due = hosts_.tick(now);
     for (const HostId& host : due.suspect) {
