@@ -74,8 +74,12 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
     remember(entry.invocation);
     place(now, entry);
     out.records.push_back(AcceptedRecord{entry.invocation});
-    if (route.host) start(entry, out, route.lease);
-    if (!route.host) grant(now, out);
+    if (route.host) {
+        start(entry, out, route.lease);
+        entries_.pack();
+    } else {
+        grant(now, out);
+    }
     return SubmitAnswer{id, false};
 }
 
@@ -151,7 +155,7 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
                             RouteFailure failure, const std::string& why, Outcome& out) {
     last_now_ = now;
     Entry* entry = find_attempt(id, attempt);
-    if (!entry || entry->ended) return;  // an end that was reported stands
+    if (!entry || entry->awaits_result()) return;  // an end that was reported stands
     if (entry->invocation.state == State::stopping) {
         // Nothing runs, so the stop is done.
         stop_was_fence(now, id, attempt, out);
@@ -190,9 +194,10 @@ void Scheduler::drain_answered(TimePoint now, const HostId& host, std::optional<
 
 // Something between this invocation and this host: others may do well there.
 void Scheduler::avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries) {
-    std::erase_if(entry.avoided,
+    Avoided& avoided = entry.make_rare().avoided;
+    std::erase_if(avoided,
                   [&](const auto& item) { return item.second <= now || item.first == host; });
-    entry.avoided.emplace_back(host, now + hosts_.pause_after(tries));
+    avoided.emplace_back(host, now + hosts_.pause_after(tries));
 }
 
 void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt,

@@ -209,13 +209,13 @@ const Invocation* Scheduler::show(const Seat& seat) const {
 
 bool Scheduler::wants_start(const InvocationId& id, AttemptNumber attempt) const {
     const Entry* entry = find_whole(id);
-    return entry && !entry->ended && entry->invocation.state == State::dispatching &&
+    return entry && !entry->awaits_result() && entry->invocation.state == State::dispatching &&
            entry->invocation.current()->number == attempt;
 }
 
 bool Scheduler::wants_stop(const InvocationId& id, AttemptNumber attempt) const {
     const Entry* entry = find_whole(id);
-    return entry && !entry->ended && entry->invocation.state == State::stopping &&
+    return entry && !entry->awaits_result() && entry->invocation.state == State::stopping &&
            entry->invocation.current()->number == attempt;
 }
 
@@ -256,8 +256,8 @@ void Scheduler::check_entry(const Entry& entry) const {
     LH_ASSERT(unended == (holds_slot(invocation.state) ? 1U : 0U));
     if (is_terminal(invocation.state)) return;
     const bool waits = invocation.state == State::queued;
-    LH_ASSERT((entry.seat.line != nullptr || entry.backs_off_until.has_value()) == waits);
-    LH_ASSERT(entry.seat.line == nullptr || !entry.backs_off_until);
+    LH_ASSERT((entry.seat.line != nullptr || entry.backs_off()) == waits);
+    LH_ASSERT(entry.seat.line == nullptr || !entry.backs_off());
     if (!holds_slot(invocation.state)) return;
     const Host* host = hosts_.find(invocation.current()->host);
     LH_ASSERT(host != nullptr);
@@ -276,7 +276,7 @@ void Scheduler::check_invariants() const {
         ++live;
         if (state == State::queued) ++waiting;
         if (holds_slot(state)) ++running;
-        if (seat.whole && seat.whole->backs_off_until) ++apart;
+        if (seat.whole && seat.whole->backs_off()) ++apart;
         if (!seat.whole) LH_ASSERT((seat.line != nullptr) == (state == State::queued));
     });
     hosts_.check_invariants();

@@ -9,6 +9,11 @@ namespace longhaul::gateway {
 // One for each that waits: every 16 bytes count.
 static_assert(sizeof(Seat) <= 88);
 
+const Avoided& Entry::avoided() const {
+    static const Avoided kNone;
+    return rare ? rare->avoided : kNone;
+}
+
 std::size_t EntryTable::bucket_of(const CompactId& id) const {
     return id.hash() & (buckets_.size() - 1);
 }
@@ -56,7 +61,7 @@ Entry& EntryTable::whole(Seat& seat) {
 void EntryTable::pack() {
     for (Seat* seat : loose_) {
         if (!seat->whole || !InvocationPacker::can_pack(seat->whole->invocation)) continue;
-        LH_ASSERT(seat->whole->avoided.empty() && !seat->whole->backs_off_until);
+        LH_ASSERT(!seat->whole->rare);
         seat->packed = packer_.pack(seat->whole->invocation);
         seat->whole.reset();
     }

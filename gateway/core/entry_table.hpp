@@ -44,9 +44,25 @@ struct Entry {
     bool take_is_answered = false;
     bool is_silent = false;  // says its host of the function
     TimePoint take_answered_at{};
-    std::unique_ptr<AttemptReport> ended{};  // waits for its result to be copied
-    Avoided avoided{};
-    std::optional<TimePoint> backs_off_until{};  // it is in no line until then
+
+    // What few have, so that the others need no room for it.
+    struct Rare {
+        std::unique_ptr<AttemptReport> ended{};  // waits for its result to be copied
+        Avoided avoided{};
+        std::optional<TimePoint> backs_off_until{};  // it is in no line until then
+    };
+    std::unique_ptr<Rare> rare{};
+
+    [[nodiscard]] bool awaits_result() const { return rare && rare->ended; }
+    [[nodiscard]] bool backs_off() const { return rare && rare->backs_off_until; }
+    [[nodiscard]] const Avoided& avoided() const;
+    void drop_report() {
+        if (rare) rare->ended.reset();
+    }
+    [[nodiscard]] Rare& make_rare() {
+        if (!rare) rare = std::make_unique<Rare>();
+        return *rare;
+    }
 };
 
 class EntryTable {

@@ -76,8 +76,8 @@ std::optional<Inspection> Scheduler::inspect(const InvocationId& id) const {
     inspection.version = entry.version;
     inspection.take_is_answered = entry.take_is_answered;
     inspection.take_answered_at = entry.take_answered_at;
-    inspection.awaits_result = entry.ended != nullptr;
-    for (const auto& avoided : entry.avoided)
+    inspection.awaits_result = entry.awaits_result();
+    for (const auto& avoided : entry.avoided())
         if (avoided.second > last_now_) inspection.avoided.push_back(avoided);
     if (!holds_slot(entry.invocation.state)) return inspection;
     const Attempt& attempt = *entry.invocation.current();

@@ -198,7 +198,7 @@ void Scheduler::host_silent(TimePoint now, const HostId& host) {
 // send, is sent again. Starts and stops are idempotent.
 void Scheduler::remind(const AttemptReport& known, Outcome& out) {
     Entry* entry = find_attempt(known.id, known.attempt);
-    if (!entry || entry->ended || known.rank == kRankEnded) return;
+    if (!entry || entry->awaits_result() || known.rank == kRankEnded) return;
     if (entry->invocation.state == State::stopping && !mutant(Mutant::stop_not_repeated))
         send_stop(*entry, out);
     // What its runtime agent has told before its host heard of it has started.
@@ -222,7 +222,8 @@ void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& 
     bool is_unproven = false;
     for (const auto& [id, attempt] : answer.unknown) {
         Entry* entry = find_attempt(id, attempt);
-        if (!entry || entry->ended || entry->invocation.current()->host != answer.host) continue;
+        if (!entry || entry->awaits_result() || entry->invocation.current()->host != answer.host)
+            continue;
         // Not every instance was found yet, or it may have started since: absence is no evidence.
         const bool is_complete = answer.complete || mutant(Mutant::incomplete_is_absent);
         if (!is_complete || !judge_absent(now, *entry, answer, out)) is_unproven = true;

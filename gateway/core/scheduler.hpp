@@ -247,6 +247,7 @@ private:
     void grant_slots(TimePoint now, Outcome& out);
     void look_again(TimePoint now);
     void pass_over(TimePoint now, Entry& entry);
+    void end_backoff(FunctionQueue& queue, Entry& entry);
     void line_up_again(Entry& entry);
     void dispatch(TimePoint now, const FairQueue::Next& next, const Route& route, Outcome& out);
     [[nodiscard]] bool may_start_at_once(const FunctionQueue& queue,

@@ -90,7 +90,7 @@ void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out)
     record.change = change(entry, now, *next);
     record.stop = std::move(stop);
     commit(entry, std::move(record), out);
-    if (entry.ended)
+    if (entry.awaits_result())
         deadlines_.clear(entry.seat);
     else
         send_stop(entry, out);
@@ -116,7 +116,7 @@ void Scheduler::stop_was_fence(TimePoint now, const InvocationId& id, AttemptNum
                                Outcome& out) {
     last_now_ = now;
     Entry* entry = find_attempt(id, attempt);
-    if (!entry || entry->ended || entry->invocation.state != State::stopping) return;
+    if (!entry || entry->awaits_result() || entry->invocation.state != State::stopping) return;
     TransitionFacts facts;
     facts.stop_cause = entry->invocation.stop.cause;
     const auto next = transition(State::stopping, Trigger::stop_confirmed, facts);
@@ -152,7 +152,7 @@ void Scheduler::release(TimePoint now, Entry& entry, Outcome& out) {
 void Scheduler::overdue(TimePoint now, Entry& entry, Outcome& out) {
     Invocation& invocation = entry.invocation;
     const auto due = due_at(invocation);
-    if (!due || *due > now || entry.ended) return;
+    if (!due || *due > now || entry.awaits_result()) return;
     if (waits_for_time(invocation.state) && invocation.deadline > now)
         return release(now, entry, out);
     if (!holds_slot(invocation.state)) {
@@ -179,7 +179,7 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
         Entry& entry = entries_.whole(static_cast<Seat&>(*due));
         if (is_terminal(entry.invocation.state)) continue;
         overdue(now, entry, out);
-        if (!is_terminal(entry.invocation.state) && !entry.ended) arm(entry);
+        if (!is_terminal(entry.invocation.state) && !entry.awaits_result()) arm(entry);
         entries_.pack();  // a million may be due at once
     }
     const HostTable::Due due = hosts_.tick(now);
@@ -197,7 +197,7 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
         for (const auto& [id, attempt] : attempts) {
             Entry* entry = find_entry(id);
             LH_ASSERT(entry != nullptr);
-            if (entry->ended) {
+            if (entry->awaits_result()) {
                 // How it ended is known; only its result went with the host.
                 auto gone = make_error(Errc::unavailable, "host " + host.text + " stays away");
                 result_copied(now, id, attempt, std::move(gone), out);

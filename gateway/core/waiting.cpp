@@ -80,10 +80,8 @@ void Scheduler::enqueue(Entry& entry) {
 void Scheduler::dequeue(Entry& entry) {
     const Invocation& invocation = entry.invocation;
     FunctionQueue& queue = queue_of(invocation);
-    if (entry.backs_off_until) {
-        backing_off_.erase({*entry.backs_off_until, entry.seat.ticket});
-        queue.backing_off.erase(entry.seat.ticket);
-        entry.backs_off_until.reset();
+    if (entry.backs_off()) {
+        end_backoff(queue, entry);
     } else {
         fair_.erase(queue, entry.seat);
     }
@@ -146,7 +144,8 @@ void Scheduler::grant_slots(TimePoint now, Outcome& out) {
         const Invocation& invocation = entry.invocation;
         Route route = leased_route(now, invocation.tenant, *invocation.function);
         if (!route.host)
-            route.host = hosts_.choose(now, invocation.tenant, *invocation.function, entry.avoided);
+            route.host =
+                hosts_.choose(now, invocation.tenant, *invocation.function, entry.avoided());
         if (route.host)
             dispatch(now, next, route, out);
         else
@@ -172,12 +171,17 @@ void Scheduler::look_again(TimePoint now) {
     for (Entry* entry : again) line_up_again(*entry);
 }
 
+void Scheduler::end_backoff(FunctionQueue& queue, Entry& entry) {
+    std::optional<TimePoint>& until = entry.rare->backs_off_until;
+    backing_off_.erase({*until, entry.seat.ticket});
+    queue.backing_off.erase(entry.seat.ticket);
+    until.reset();
+}
+
 void Scheduler::line_up_again(Entry& entry) {
     const SubmitOptions& options = entry.invocation.options;
     FunctionQueue& queue = queue_of(entry.invocation);
-    backing_off_.erase({*entry.backs_off_until, entry.seat.ticket});
-    queue.backing_off.erase(entry.seat.ticket);
-    entry.backs_off_until.reset();
+    end_backoff(queue, entry);
     fair_.insert(queue, entry.seat, options.priority, options.concurrency_key);
 }
 
@@ -185,12 +189,12 @@ void Scheduler::line_up_again(Entry& entry) {
 // otherwise nobody like it can go.
 void Scheduler::pass_over(TimePoint now, Entry& entry) {
     std::optional<TimePoint> until;
-    for (const auto& [host, avoided_until] : entry.avoided)
+    for (const auto& [host, avoided_until] : entry.avoided())
         if (avoided_until > now) until = std::min(until.value_or(avoided_until), avoided_until);
     if (!until) return fair_.close(entry.seat.demand);
     FunctionQueue& queue = queue_of(entry.invocation);
     fair_.erase(queue, entry.seat);
-    entry.backs_off_until = until;
+    entry.rare->backs_off_until = until;
     backing_off_.emplace(std::pair(*until, entry.seat.ticket), &entry);
     queue.backing_off.emplace(entry.seat.ticket, &entry.seat);
 }
@@ -225,7 +229,7 @@ WaitReason Scheduler::waits_for(const Seat& seat, const std::string& key,
     if (limit == WaitReason::paused || limit == WaitReason::function_limit) return limit;
     if (queue.lines.key_is_full(key)) return WaitReason::key_limit;
     if (limit != WaitReason::none) return limit;
-    if (seat.whole && seat.whole->backs_off_until)
+    if (seat.whole && seat.whole->backs_off())
         return hosts_.has_ready() ? WaitReason::backoff : WaitReason::no_capacity;
     const Waiter* head = queue.lines.head();
     return head && fair_.is_closed(head->demand) ? WaitReason::no_capacity : WaitReason::none;
