@@ -55,10 +55,9 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
         return make_error(Errc::invalid_argument, "Invocation-Deadline is in the past",
                           "invalid-header");
 
-    Entry entry;
-    entry.invocation = make_invocation(now, std::move(request), queue.current);
-    const InvocationId id = entry.invocation.id;
-    entry.ticket = next_ticket_++;
+    const InvocationId id = request.id;
+    Entry& entry = entries_.add(make_invocation(now, std::move(request), queue.current));
+    entry.seat.ticket = next_ticket_++;
     last_now_ = now;
     queue.retries.earn(queue.current->retry);
     Route route;
@@ -73,14 +72,15 @@ Result<SubmitAnswer> Scheduler::submit(TimePoint now, SubmitRequest request, Out
                 queue, {memory_mb_of_run(*queue.current), cpu_millis_of_run(*queue.current)});
         }
     }
-    const auto [place_of_entry, is_new] = entries_.emplace(id, std::move(entry));
-    LH_ASSERT(is_new);
-    Entry& placed = place_of_entry->second;
-    remember(placed.invocation);
-    place(now, placed);
-    out.records.push_back(AcceptedRecord{placed.invocation});
-    if (route.host) start(placed, out, route.lease);
-    if (!route.host) grant(now, out);
+    remember(entry.invocation);
+    place(now, entry);
+    out.records.push_back(AcceptedRecord{entry.invocation});
+    if (route.host) {
+        start(entry, out, route.lease);
+        entries_.pack();
+    } else {
+        grant(now, out);
+    }
     return SubmitAnswer{id, false};
 }
 
@@ -146,7 +146,7 @@ void Scheduler::requeue(TimePoint now, Entry& entry, Trigger trigger, std::uint3
     const auto next = transition(entry.invocation.state, trigger, {});
     if (!next) return;
     LH_ASSERT(*next == State::queued);
-    if (mutant(Mutant::place_lost)) entry.ticket = next_ticket_++;
+    if (mutant(Mutant::place_lost)) entry.seat.ticket = next_ticket_++;
     RequeuedRecord record;
     record.change = change(entry, now, *next);
     record.route_tries = route_tries;
@@ -157,7 +157,7 @@ void Scheduler::not_started(TimePoint now, const InvocationId& id, AttemptNumber
                             RouteFailure failure, const std::string& why, Outcome& out) {
     last_now_ = now;
     Entry* entry = find_attempt(id, attempt);
-    if (!entry || entry->ended) return;  // an end that was reported stands
+    if (!entry || entry->awaits_result()) return;  // an end that was reported stands
     if (entry->invocation.state == State::stopping) {
         // Nothing runs, so the stop is done.
         stop_was_fence(now, id, attempt, out);
@@ -196,9 +196,10 @@ void Scheduler::drain_answered(TimePoint now, const HostId& host, std::optional<
 
 // Something between this invocation and this host: others may do well there.
 void Scheduler::avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries) {
-    std::erase_if(entry.avoided,
+    Avoided& avoided = entry.make_rare().avoided;
+    std::erase_if(avoided,
                   [&](const auto& item) { return item.second <= now || item.first == host; });
-    entry.avoided.emplace_back(host, now + hosts_.pause_after(tries));
+    avoided.emplace_back(host, now + hosts_.pause_after(tries));
 }
 
 void Scheduler::take_answered(TimePoint now, const InvocationId& id, AttemptNumber attempt,

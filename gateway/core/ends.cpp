@@ -103,7 +103,7 @@ std::optional<Failure> failure_of(State state, const Invocation& invocation,
 }  // namespace
 
 void Scheduler::ack(const AttemptReport& report, Outcome& out) const {
-    const bool is_forgotten = !entries_.contains(report.id);
+    const bool is_forgotten = entries_.find(report.id) == nullptr;
     out.effects.push_back(AckEffect{report.id, report.attempt, report.host,
                                     host_address(report.host, {}), is_forgotten});
 }
@@ -162,7 +162,7 @@ void Scheduler::started_under_lease(TimePoint now, AttemptReport report, Outcome
     const bool host_was_first = before != nullptr && before->rank > 0;
     this->report(now, std::move(report), out);
     const Entry* entry = find_attempt(name.first, name.second);
-    if (!entry || host_was_first || entry->ended) return;
+    if (!entry || host_was_first || entry->awaits_result()) return;
     hosts_.expect(entry->invocation.current()->host, name, now + limits_.ask_again);
 }
 
@@ -180,7 +180,7 @@ void Scheduler::fence_late(const AttemptReport& report, Outcome& out) const {
 
 // The end is known. A result that is still on its host is copied first: only then is it ours.
 void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outcome& out) {
-    deadlines_.clear(entry.invocation.id);  // no timer fires once an end was reported
+    deadlines_.clear(entry.seat);  // no timer fires once an end was reported
     take_lease(now, entry, report);
     if (!report.end->result || !report.end->result_is_remote || mutant(Mutant::result_not_copied)) {
         conclude(now, entry, report, out);
@@ -204,7 +204,7 @@ void Scheduler::take_end(TimePoint now, Entry& entry, AttemptReport report, Outc
     fetch.host_address = host_address(report.host, entry.invocation.current()->host_address);
     fetch.expected = remote;
     fetch.result_max = entry.invocation.function->result_max;
-    entry.ended = std::make_unique<AttemptReport>(std::move(report));
+    entry.make_rare().ended = std::make_unique<AttemptReport>(std::move(report));
     out.effects.push_back(std::move(fetch));
 }
 
@@ -232,12 +232,12 @@ void Scheduler::result_copied(TimePoint now, const InvocationId& id, AttemptNumb
                               Result<Content> result, Outcome& out) {
     last_now_ = now;
     Entry* entry = find_attempt(id, attempt);
-    if (!entry || !entry->ended) {
+    if (!entry || !entry->awaits_result()) {
         if (result && !result->file.empty()) out.effects.push_back(DropFileEffect{result->file});
         return;
     }
-    AttemptReport report = std::move(*entry->ended);
-    entry->ended.reset();
+    AttemptReport report = std::move(*entry->rare->ended);
+    entry->drop_report();
     if (result) {
         report.end->result = std::move(*result);
         report.end->result_is_remote = false;
@@ -294,7 +294,7 @@ void Scheduler::observe_run(TimePoint now, const Entry& entry) {
 void Scheduler::end_attempt(TimePoint now, Entry& entry, State next, AttemptEnd end,
                             std::optional<Failure> failure, std::optional<Content> result,
                             std::optional<Stop> stop, Outcome& out) {
-    entry.ended.reset();
+    entry.drop_report();
     LH_ASSERT(is_terminal(next));
     TerminalRecord record;
     record.change = change(entry, now, next);
@@ -334,7 +334,7 @@ void Scheduler::load_failed(TimePoint now, const InvocationId& id, AttemptNumber
                             const std::string& message, Outcome& out) {
     last_now_ = now;
     Entry* entry = find_attempt(id, attempt);
-    if (!entry || entry->ended) return;  // an end that was reported stands
+    if (!entry || entry->awaits_result()) return;  // an end that was reported stands
     if (entry->invocation.state == State::stopping) {
         stop_was_fence(now, id, attempt, out);
         return;

@@ -23,14 +23,20 @@ Scheduler::Scheduler(const SchedulerLimits& limits, std::uint64_t token_seed)
       hosts_(limits.hosts),
       leases_(limits.leases_max) {}
 
-Scheduler::Entry* Scheduler::find_entry(const InvocationId& id) {
-    const auto found = entries_.find(id);
-    return found == entries_.end() ? nullptr : &found->second;
+Entry* Scheduler::find_entry(const InvocationId& id) {
+    Seat* seat = entries_.find(id);
+    return seat ? &entries_.whole(*seat) : nullptr;
+}
+
+const Entry* Scheduler::find_whole(const InvocationId& id) const {
+    const Seat* seat = entries_.find(id);
+    return seat ? seat->whole.get() : nullptr;
 }
 
 // The entry, if `attempt` is its current one and neither ended nor fenced.
-Scheduler::Entry* Scheduler::find_attempt(const InvocationId& id, AttemptNumber attempt) {
-    Entry* entry = find_entry(id);
+Entry* Scheduler::find_attempt(const InvocationId& id, AttemptNumber attempt) {
+    const Seat* seat = entries_.find(id);
+    Entry* entry = seat ? seat->whole.get() : nullptr;
     if (!entry) return nullptr;
     if (!holds_slot(entry->invocation.state) &&
         !(is_terminal(entry->invocation.state) && entry->invocation.current() &&
@@ -97,14 +103,14 @@ void Scheduler::leave(Entry& entry) {
 void Scheduler::place(TimePoint now, Entry& entry) {
     const Invocation& invocation = entry.invocation;
     if (is_terminal(invocation.state)) {
-        deadlines_.clear(invocation.id);
+        deadlines_.clear(entry.seat);
         return;
     }
     FunctionQueue& queue = queue_of(invocation);
     ++queue.live;
     ++live_;
     if (invocation.state == State::queued) {
-        if (entry.ticket == 0) entry.ticket = next_ticket_++;
+        if (entry.seat.ticket == 0) entry.seat.ticket = next_ticket_++;
         enqueue(entry);
     } else if (waits_for_time(invocation.state)) {
         count_timed(invocation, true);
@@ -119,8 +125,7 @@ void Scheduler::place(TimePoint now, Entry& entry) {
     arm(entry);
 }
 
-std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
-    const Invocation& invocation = entry.invocation;
+std::optional<TimePoint> Scheduler::due_at(const Invocation& invocation) const {
     switch (invocation.state) {
     case State::scheduled:
     case State::retrying:
@@ -148,10 +153,10 @@ std::optional<TimePoint> Scheduler::due_at(const Entry& entry) const {
 }
 
 void Scheduler::arm(Entry& entry) {
-    if (const auto due = due_at(entry))
-        deadlines_.set(entry.invocation.id, *due);
+    if (const auto due = due_at(entry.invocation))
+        deadlines_.set(entry.seat, *due);
     else
-        deadlines_.clear(entry.invocation.id);
+        deadlines_.clear(entry.seat);
 }
 
 void Scheduler::changed(Entry& entry, Outcome& out) {
@@ -178,9 +183,9 @@ std::string Scheduler::host_address(const HostId& id, const std::string& recorde
 }
 
 void Scheduler::forget(const InvocationId& id) {
-    const auto found = entries_.find(id);
-    if (found == entries_.end() || !is_terminal(found->second.invocation.state)) return;
-    const Invocation& invocation = found->second.invocation;
+    Seat* seat = entries_.find(id);
+    if (!seat || !seat->whole || !is_terminal(seat->whole->invocation.state)) return;
+    const Invocation& invocation = seat->whole->invocation;
     const auto key = keys_.find(
         {invocation.tenant, invocation.function->name, invocation.options.idempotency_key});
     if (key != keys_.end() && key->second == id) keys_.erase(key);
@@ -188,26 +193,30 @@ void Scheduler::forget(const InvocationId& id) {
         const auto retry = retries_.find(*invocation.retry_of);
         if (retry != retries_.end() && retry->second == id) retries_.erase(retry);
     }
-    entries_.erase(found);
+    entries_.erase(*seat);
 }
 
 const Invocation* Scheduler::find(const InvocationId& id) const {
-    const auto found = entries_.find(id);
-    return found == entries_.end() ? nullptr : &found->second.invocation;
+    const Seat* seat = entries_.find(id);
+    return seat ? show(*seat) : nullptr;
+}
+
+const Invocation* Scheduler::show(const Seat& seat) const {
+    if (seat.whole) return &seat.whole->invocation;
+    shown_ = entries_.read(seat);
+    return &shown_;
 }
 
 bool Scheduler::wants_start(const InvocationId& id, AttemptNumber attempt) const {
-    const auto found = entries_.find(id);
-    return found != entries_.end() && !found->second.ended &&
-           found->second.invocation.state == State::dispatching &&
-           found->second.invocation.current()->number == attempt;
+    const Entry* entry = find_whole(id);
+    return entry && !entry->awaits_result() && entry->invocation.state == State::dispatching &&
+           entry->invocation.current()->number == attempt;
 }
 
 bool Scheduler::wants_stop(const InvocationId& id, AttemptNumber attempt) const {
-    const auto found = entries_.find(id);
-    return found != entries_.end() && !found->second.ended &&
-           found->second.invocation.state == State::stopping &&
-           found->second.invocation.current()->number == attempt;
+    const Entry* entry = find_whole(id);
+    return entry && !entry->awaits_result() && entry->invocation.state == State::stopping &&
+           entry->invocation.current()->number == attempt;
 }
 
 bool Scheduler::owes_fence(const HostId& id, const InvocationId& invocation,
@@ -230,7 +239,29 @@ std::optional<InvocationId> Scheduler::find_key(const TenantName& tenant,
 }
 
 void Scheduler::for_each(const std::function<void(const Invocation&)>& each) const {
-    for (const auto& [id, entry] : entries_) each(entry.invocation);
+    entries_.for_each([this, &each](const Seat& seat) {
+        if (seat.whole)
+            each(seat.whole->invocation);
+        else
+            each(entries_.read(seat));
+    });
+}
+
+void Scheduler::check_entry(const Entry& entry) const {
+    const Invocation& invocation = entry.invocation;
+    LH_ASSERT(entries_.find(invocation.id) == &entry.seat);
+    std::size_t unended = 0;
+    for (const Attempt& attempt : invocation.attempts)
+        if (!attempt.outcome && !attempt.fenced) ++unended;
+    LH_ASSERT(unended == (holds_slot(invocation.state) ? 1U : 0U));
+    if (is_terminal(invocation.state)) return;
+    const bool waits = invocation.state == State::queued;
+    LH_ASSERT((entry.seat.line != nullptr || entry.backs_off()) == waits);
+    LH_ASSERT(entry.seat.line == nullptr || !entry.backs_off());
+    if (!holds_slot(invocation.state)) return;
+    const Host* host = hosts_.find(invocation.current()->host);
+    LH_ASSERT(host != nullptr);
+    LH_ASSERT(host->attempts.contains({invocation.id, invocation.current()->number}));
 }
 
 void Scheduler::check_invariants() const {
@@ -238,26 +269,16 @@ void Scheduler::check_invariants() const {
     std::size_t running = 0;
     std::size_t waiting = 0;
     std::size_t apart = 0;
-    for (const auto& [id, entry] : entries_) {
-        const Invocation& invocation = entry.invocation;
-        LH_ASSERT(invocation.id == id);
-        std::size_t unended = 0;
-        for (const Attempt& attempt : invocation.attempts)
-            if (!attempt.outcome && !attempt.fenced) ++unended;
-        LH_ASSERT(unended == (holds_slot(invocation.state) ? 1U : 0U));
-        if (is_terminal(invocation.state)) continue;
+    entries_.for_each([&](const Seat& seat) {
+        if (seat.whole) check_entry(*seat.whole);
+        const State state = entries_.state(seat);
+        if (is_terminal(state)) return;
         ++live;
-        const bool waits = invocation.state == State::queued;
-        LH_ASSERT((entry.line != nullptr || entry.backs_off_until.has_value()) == waits);
-        LH_ASSERT(entry.line == nullptr || !entry.backs_off_until);
-        if (entry.backs_off_until) ++apart;
-        if (waits) ++waiting;
-        if (!holds_slot(invocation.state)) continue;
-        ++running;
-        const Host* host = hosts_.find(invocation.current()->host);
-        LH_ASSERT(host != nullptr);
-        LH_ASSERT(host->attempts.contains({id, invocation.current()->number}));
-    }
+        if (state == State::queued) ++waiting;
+        if (holds_slot(state)) ++running;
+        if (seat.whole && seat.whole->backs_off()) ++apart;
+        if (!seat.whole) LH_ASSERT((seat.line != nullptr) == (state == State::queued));
+    });
     hosts_.check_invariants();
     LH_ASSERT(live == live_);
     LH_ASSERT(running == running_);

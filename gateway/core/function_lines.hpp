@@ -100,7 +100,8 @@ struct FunctionLines::Key {
 template <class Each>
 void FunctionLines::for_each(Each each) const {
     for (const auto& [ticket, line] : by_age_)
-        for (Waiter* waiter = line->waiters.front(); waiter; waiter = RankedLine::next(*waiter))
+        for (Waiter* waiter = line->waiters.front(); waiter;
+             waiter = line->waiters.after(waiter->ticket))
             if (!each(*waiter)) return;
 }
 

@@ -20,9 +20,9 @@ std::optional<Result<SubmitAnswer>> Scheduler::known_submit(const SubmitRequest&
     std::optional<InvocationId> known;
     if (!request.options.idempotency_key.empty() && !mutant(Mutant::key_not_looked_up))
         known = find_key(request.tenant, request.function, request.options.idempotency_key);
-    if (!known && entries_.contains(request.id)) known = request.id;
+    if (!known && entries_.find(request.id)) known = request.id;
     if (known) {
-        const Invocation& existing = entries_.at(*known).invocation;
+        const Invocation& existing = *find(*known);
         if (existing.tenant != request.tenant)
             return make_error(Errc::not_found, "there is no invocation " + known->text);
         if (existing.options.fingerprint != request.options.fingerprint &&
@@ -45,11 +45,11 @@ void Scheduler::remember(const Invocation& invocation) {
 
 Result<void> Scheduler::purge(TimePoint now, const InvocationId& id, Outcome& out) {
     last_now_ = now;
-    const Entry* entry = find_entry(id);
-    if (entry && !is_terminal(entry->invocation.state))
+    const Seat* seat = entries_.find(id);
+    if (seat && !is_terminal(entries_.state(*seat)))
         return make_error(Errc::conflict,
                           "the invocation has not ended: it is " +
-                              std::string(to_string(entry->invocation.state)) +
+                              std::string(to_string(entries_.state(*seat))) +
                               "; cancel or kill it first",
                           "still-live");
     out.records.push_back(PurgedRecord{id, now});
@@ -65,18 +65,19 @@ void Scheduler::put_limits(TimePoint now, const RunLimits& limits, Outcome& out)
 }
 
 std::optional<Inspection> Scheduler::inspect(const InvocationId& id) const {
-    const auto found = entries_.find(id);
-    if (found == entries_.end()) return std::nullopt;
-    const Entry& entry = found->second;
+    const Seat* seat = entries_.find(id);
+    if (!seat) return std::nullopt;
     Inspection inspection;
-    inspection.ticket = entry.ticket;
+    inspection.ticket = seat->ticket;
+    inspection.due_at = due_at(*show(*seat));
+    if (!seat->whole) return inspection;
+    const Entry& entry = *seat->whole;
     inspection.rank = entry.rank;
     inspection.version = entry.version;
     inspection.take_is_answered = entry.take_is_answered;
     inspection.take_answered_at = entry.take_answered_at;
-    inspection.awaits_result = entry.ended != nullptr;
-    inspection.due_at = due_at(entry);
-    for (const auto& avoided : entry.avoided)
+    inspection.awaits_result = entry.awaits_result();
+    for (const auto& avoided : entry.avoided())
         if (avoided.second > last_now_) inspection.avoided.push_back(avoided);
     if (!holds_slot(entry.invocation.state)) return inspection;
     const Attempt& attempt = *entry.invocation.current();
@@ -95,7 +96,7 @@ std::vector<SlotHolder> Scheduler::slot_holders(const std::optional<SlotPlace>& 
         const bool is_within = after && host->first == after->first;
         auto attempt = is_within ? attempts.upper_bound(after->second) : attempts.begin();
         for (; attempt != attempts.end() && holders.size() < max; ++attempt) {
-            const Invocation& invocation = entries_.at(attempt->first).invocation;
+            const Invocation& invocation = find_whole(attempt->first)->invocation;
             holders.push_back(SlotHolder{.id = attempt->first,
                                          .attempt = attempt->second,
                                          .tenant = invocation.tenant,

@@ -89,7 +89,8 @@ Result<void> Scheduler::patch(TimePoint now, const PatchRequest& request, Outcom
         return make_error(Errc::invalid_argument, "deadline is not after not_before");
     if (changes_nothing(record, invocation)) return {};
     commit(*entry, std::move(record), out);
-    if (entry->ended) deadlines_.clear(request.id);  // no timer fires once an end was reported
+    if (entry->awaits_result())
+        deadlines_.clear(entry->seat);  // no timer fires once an end was reported
     const bool begins = invocation.state == State::scheduled && invocation.due_at <= now;
     if (begins) release(now, *entry, out);
     grant(now, out);

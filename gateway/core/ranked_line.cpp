@@ -2,6 +2,8 @@
 
 #include "longhaul/base/assert.hpp"
 
+#include <initializer_list>
+
 namespace longhaul::gateway {
 namespace {
 
@@ -15,77 +17,79 @@ std::uint64_t weight(const Waiter& waiter) {
 
 std::uint32_t count_of(const Waiter* waiter) { return waiter ? waiter->count : 0; }
 
-void recount(Waiter& waiter) {
-    waiter.count = 1 + count_of(waiter.left) + count_of(waiter.right);
+void recount(Waiter& waiter) { waiter.count = 1 + count_of(waiter.left) + count_of(waiter.right); }
+
+// Those before `ticket`, and the others.
+void split(Waiter* tree, std::uint64_t ticket, Waiter*& left, Waiter*& right) {
+    if (!tree) {
+        left = right = nullptr;
+        return;
+    }
+    if (tree->ticket < ticket) {
+        split(tree->right, ticket, tree->right, right);
+        left = tree;
+    } else {
+        split(tree->left, ticket, left, tree->left);
+        right = tree;
+    }
+    recount(*tree);
+}
+
+// All of `left` are before all of `right`.
+Waiter* merged(Waiter* left, Waiter* right) {
+    if (!left || !right) return left ? left : right;
+    const bool left_above = weight(*left) > weight(*right);
+    Waiter* top = left_above ? left : right;
+    if (left_above)
+        left->right = merged(left->right, right);
+    else
+        right->left = merged(left, right->left);
+    recount(*top);
+    return top;
 }
 
 }  // namespace
 
-void RankedLine::replace(Waiter& old, Waiter* by) {
-    if (by) by->parent = old.parent;
-    if (!old.parent)
-        root_ = by;
-    else if (old.parent->left == &old)
-        old.parent->left = by;
-    else
-        old.parent->right = by;
-}
-
-void RankedLine::rotate_up(Waiter& waiter) {
-    Waiter& parent = *waiter.parent;
-    replace(parent, &waiter);
-    Waiter*& inner = parent.left == &waiter ? waiter.right : waiter.left;
-    (parent.left == &waiter ? parent.left : parent.right) = inner;
-    if (inner) inner->parent = &parent;
-    inner = &parent;
-    parent.parent = &waiter;
-    recount(parent);
-    recount(waiter);
-}
-
 void RankedLine::insert(Waiter& waiter) {
     LH_ASSERT(waiter.count == 0);
-    waiter.parent = waiter.left = waiter.right = nullptr;
-    waiter.count = 1;
     if (!front_ || waiter.ticket < front_->ticket) front_ = &waiter;
-    if (!root_) {
-        root_ = &waiter;
-        return;
+    const std::uint64_t own = weight(waiter);
+    Waiter** place = &root_;
+    while (*place && weight(**place) > own) {
+        ++(*place)->count;
+        place = waiter.ticket < (*place)->ticket ? &(*place)->left : &(*place)->right;
     }
-    Waiter* place = root_;
-    while (true) {
-        LH_ASSERT(waiter.ticket != place->ticket);
-        ++place->count;
-        Waiter*& side = waiter.ticket < place->ticket ? place->left : place->right;
-        if (!side) {
-            side = &waiter;
-            waiter.parent = place;
-            break;
-        }
-        place = side;
-    }
-    while (waiter.parent && weight(waiter) > weight(*waiter.parent)) rotate_up(waiter);
+    LH_ASSERT(!*place || waiter.ticket != (*place)->ticket);
+    split(*place, waiter.ticket, waiter.left, waiter.right);
+    recount(waiter);
+    *place = &waiter;
 }
 
 void RankedLine::erase(Waiter& waiter) {
-    if (front_ == &waiter) front_ = next(waiter);
-    while (waiter.left && waiter.right)
-        rotate_up(weight(*waiter.left) > weight(*waiter.right) ? *waiter.left : *waiter.right);
-    replace(waiter, waiter.left ? waiter.left : waiter.right);
-    for (Waiter* above = waiter.parent; above; above = above->parent) --above->count;
-    waiter.parent = waiter.left = waiter.right = nullptr;
+    if (front_ == &waiter) front_ = after(waiter.ticket);
+    Waiter** place = &root_;
+    while (*place != &waiter) {
+        LH_ASSERT(*place != nullptr);
+        --(*place)->count;
+        place = waiter.ticket < (*place)->ticket ? &(*place)->left : &(*place)->right;
+    }
+    *place = merged(waiter.left, waiter.right);
+    waiter.left = waiter.right = nullptr;
     waiter.count = 0;
 }
 
-Waiter* RankedLine::next(const Waiter& waiter) {
-    if (waiter.right) {
-        Waiter* found = waiter.right;
-        while (found->left) found = found->left;
-        return found;
+Waiter* RankedLine::after(std::uint64_t ticket) const {
+    Waiter* found = nullptr;
+    Waiter* place = root_;
+    while (place) {
+        if (ticket < place->ticket) {
+            found = place;
+            place = place->left;
+        } else {
+            place = place->right;
+        }
     }
-    const Waiter* from = &waiter;
-    while (from->parent && from->parent->right == from) from = from->parent;
-    return from->parent;
+    return found;
 }
 
 std::size_t RankedLine::before(std::uint64_t ticket) const {
@@ -105,10 +109,11 @@ std::size_t RankedLine::before(std::uint64_t ticket) const {
 void RankedLine::check_invariants() const {
     std::size_t counted = 0;
     const Waiter* last = nullptr;
-    for (const Waiter* waiter = front_; waiter; waiter = next(*waiter)) {
+    for (const Waiter* waiter = front_; waiter; waiter = after(waiter->ticket)) {
         LH_ASSERT(!last || last->ticket < waiter->ticket);
         LH_ASSERT(waiter->count == 1 + count_of(waiter->left) + count_of(waiter->right));
-        LH_ASSERT(!waiter->parent || weight(*waiter->parent) >= weight(*waiter));
+        for (const Waiter* below : {waiter->left, waiter->right})
+            LH_ASSERT(!below || weight(*below) < weight(*waiter));
         last = waiter;
         ++counted;
     }

@@ -2,7 +2,8 @@
 //
 // A treap whose nodes are the waiting themselves, so that a line costs no memory of its own and a
 // place in the middle of a million is found, left and counted in O(log n). What decides the shape
-// is a hash of the ticket: the same history gives the same tree.
+// is a hash of the ticket: the same history gives the same tree. No node knows its parent, which
+// would be 8 bytes for each that waits: from the top it is found by its ticket.
 //
 // Pure. Invariants: (1) tickets of a line differ; (2) front() is the smallest; (3) a waiter is in
 // one line at most, and does not move while it is there.
@@ -29,7 +30,6 @@ struct Waiter {
     Demand demand{};
 
     Line* line = nullptr;  // nullptr: it is in none
-    Waiter* parent = nullptr;
     Waiter* left = nullptr;
     Waiter* right = nullptr;
     std::uint32_t count = 0;  // of the subtree, itself included
@@ -47,15 +47,13 @@ public:
     [[nodiscard]] bool empty() const { return root_ == nullptr; }
     [[nodiscard]] std::size_t size() const { return root_ ? root_->count : 0; }
     [[nodiscard]] Waiter* front() const { return front_; }
-    [[nodiscard]] static Waiter* next(const Waiter& waiter);
+    // The one with the next greater ticket, or nullptr.
+    [[nodiscard]] Waiter* after(std::uint64_t ticket) const;
     // Those with a smaller ticket.
     [[nodiscard]] std::size_t before(std::uint64_t ticket) const;
     void check_invariants() const;
 
 private:
-    void rotate_up(Waiter& waiter);
-    void replace(Waiter& old, Waiter* by);
-
     Waiter* root_ = nullptr;
     Waiter* front_ = nullptr;
 };

@@ -34,11 +34,12 @@ void Scheduler::load_invocation(Invocation invocation) {
     if (queue != functions_.end() && queue->second.current &&
         queue->second.current->version == invocation.function->version)
         invocation.function = queue->second.current;
-    const InvocationId id = invocation.id;
     if (!mutant(Mutant::key_not_recovered)) remember(invocation);
-    Entry entry;
-    entry.invocation = std::move(invocation);
-    entries_.insert_or_assign(id, std::move(entry));
+    if (Entry* known = find_entry(invocation.id))
+        known->invocation = std::move(invocation);
+    else
+        entries_.add(std::move(invocation));
+    entries_.pack();
 }
 
 void Scheduler::replayed(const Record& record) {
@@ -65,11 +66,12 @@ void Scheduler::replayed(const Record& record) {
         set_limits(found->second);
     } else if (const auto* accepted = std::get_if<AcceptedRecord>(&record)) {
         // The view may have had it, and further on already.
-        if (!entries_.contains(accepted->invocation.id)) load_invocation(accepted->invocation);
+        if (!entries_.find(accepted->invocation.id)) load_invocation(accepted->invocation);
     } else if (std::holds_alternative<PurgedRecord>(record)) {
         // It stays, and with it its key, until the view has taken it out.
     } else if (Entry* entry = find_entry(*invocation_of(record))) {
         longhaul::apply(record, entry->invocation);
+        entries_.pack();
     }
 }
 
@@ -80,23 +82,27 @@ void Scheduler::begin(TimePoint now, Outcome& out) {
     if (!mutant(Mutant::owner_term_kept)) ++owner_term_;
     if (!mutant(Mutant::term_not_first)) out.records.push_back(OwnerTermRecord{0, owner_term_});
 
-    std::vector<Entry*> live;
-    for (auto& [id, entry] : entries_)
-        if (!is_terminal(entry.invocation.state)) live.push_back(&entry);
-    std::ranges::sort(live, [](const Entry* left, const Entry* right) {
-        return std::pair(left->invocation.in_line_since(), left->invocation.id) <
-               std::pair(right->invocation.in_line_since(), right->invocation.id);
+    std::vector<std::pair<TimePoint, Seat*>> live;
+    entries_.for_each([&live](Seat& seat) {
+        if (!is_terminal(EntryTable::state(seat)))
+            live.emplace_back(EntryTable::in_line_since(seat), &seat);
     });
-    for (Entry* entry : live) {
-        entry->ticket = next_ticket_++;  // as before: who was in line first is first
+    std::ranges::sort(live, [](const auto& left, const auto& right) {
+        return left.first != right.first ? left.first < right.first
+                                         : left.second->id < right.second->id;
+    });
+    for (const auto& [since, seat] : live) {
+        seat->ticket = next_ticket_++;  // as before: who was in line first is first
+        Entry& entry = entries_.whole(*seat);
         // Above what any reader saw under an earlier term (I5).
         if (!mutant(Mutant::status_version_restarts))
-            entry->invocation.status_version = owner_term_ << kStatusVersionBits;
+            entry.invocation.status_version = owner_term_ << kStatusVersionBits;
         // A take that the last owner sent has been answered by now or never reached the host.
-        entry->take_is_answered = true;
-        entry->take_answered_at = TimePoint{};
-        place(now, *entry);
-        if (mutant(Mutant::timers_not_recovered)) deadlines_.clear(entry->invocation.id);
+        entry.take_is_answered = true;
+        entry.take_answered_at = TimePoint{};
+        place(now, entry);
+        if (mutant(Mutant::timers_not_recovered)) deadlines_.clear(*seat);
+        entries_.pack();
     }
     begun_ = true;
 }
@@ -148,7 +154,7 @@ void Scheduler::host_news(TimePoint now, const HostNews& news, Outcome& out) {
 AttemptDigest Scheduler::digest_of(const Host& host) const {
     AttemptDigest digest;
     for (const auto& [id, attempt] : host.attempts) {
-        const Entry& entry = entries_.at(id);
+        const Entry& entry = *find_whole(id);
         if (entry.take_is_answered) digest.add(id, attempt, entry.rank);
     }
     return digest;
@@ -167,9 +173,8 @@ std::optional<HostQuestion> Scheduler::question(const HostId& id) const {
     auto question = hosts_.question(id);
     if (!question) return question;
     for (const auto& [invocation, number] : question->names) {
-        const auto found = entries_.find(invocation);
-        const Attempt* attempt =
-            found == entries_.end() ? nullptr : found->second.invocation.current();
+        const Entry* entry = find_whole(invocation);
+        const Attempt* attempt = entry ? entry->invocation.current() : nullptr;
         const bool is_it = attempt != nullptr && attempt->number == number;
         question->instances.push_back(is_it ? attempt->instance : InstanceId{});
     }
@@ -193,7 +198,7 @@ void Scheduler::host_silent(TimePoint now, const HostId& host) {
 // send, is sent again. Starts and stops are idempotent.
 void Scheduler::remind(const AttemptReport& known, Outcome& out) {
     Entry* entry = find_attempt(known.id, known.attempt);
-    if (!entry || entry->ended || known.rank == kRankEnded) return;
+    if (!entry || entry->awaits_result() || known.rank == kRankEnded) return;
     if (entry->invocation.state == State::stopping && !mutant(Mutant::stop_not_repeated))
         send_stop(*entry, out);
     // What its runtime agent has told before its host heard of it has started.
@@ -217,7 +222,8 @@ void Scheduler::host_answered(TimePoint now, const HostAnswer& answer, Outcome& 
     bool is_unproven = false;
     for (const auto& [id, attempt] : answer.unknown) {
         Entry* entry = find_attempt(id, attempt);
-        if (!entry || entry->ended || entry->invocation.current()->host != answer.host) continue;
+        if (!entry || entry->awaits_result() || entry->invocation.current()->host != answer.host)
+            continue;
         // Not every instance was found yet, or it may have started since: absence is no evidence.
         const bool is_complete = answer.complete || mutant(Mutant::incomplete_is_absent);
         if (!is_complete || !judge_absent(now, *entry, answer, out)) is_unproven = true;

@@ -66,7 +66,7 @@ Scheduler::Verdict Scheduler::judge(TimePoint now, const Entry& entry, Trigger t
 // for a line of why.
 void Scheduler::retry_later(TimePoint now, Entry& entry, AttemptEnd end, FailureReason reason,
                             const std::string& message, TimePoint due_at, Outcome& out) {
-    entry.ended.reset();
+    entry.drop_report();
     AttemptEndedRecord record;
     record.change = change(entry, now, State::retrying);
     record.end = std::move(end);

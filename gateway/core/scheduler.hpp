@@ -18,7 +18,7 @@
 // records are to be persisted in order, effects run once all records up to theirs are durable.
 #pragma once
 
-#include "gateway/core/deadline_heap.hpp"
+#include "gateway/core/entry_table.hpp"
 #include "gateway/core/function_queue.hpp"
 #include "gateway/core/host_table.hpp"
 #include "gateway/core/inspection.hpp"
@@ -211,18 +211,6 @@ public:
     void check_invariants() const;
 
 private:
-    struct Entry : Waiter {
-        Invocation invocation{};
-        std::uint64_t version = 0;  // of the last report taken in, with its rank
-        std::uint8_t rank = 0;
-        bool take_is_answered = false;
-        bool is_silent = false;  // says its host of the function
-        TimePoint take_answered_at{};
-        std::unique_ptr<AttemptReport> ended{};  // waits for its result to be copied
-        Avoided avoided{};
-        std::optional<TimePoint> backs_off_until{};  // it is in no line until then
-    };
-
     // Where an invocation can go: under the lease, if there is one.
     struct Route {
         const Host* host = nullptr;
@@ -232,11 +220,14 @@ private:
     // entries.cpp: places, slots, timers.
     Entry* find_entry(const InvocationId& id);
     Entry* find_attempt(const InvocationId& id, AttemptNumber attempt);
+    // What is whole: all but what only waits.
+    [[nodiscard]] const Entry* find_whole(const InvocationId& id) const;
+    [[nodiscard]] const Invocation* show(const Seat& seat) const;
     void commit(Entry& entry, Record record, Outcome& out);
     void place(TimePoint now, Entry& entry);
     void leave(Entry& entry);
     void arm(Entry& entry);
-    [[nodiscard]] std::optional<TimePoint> due_at(const Entry& entry) const;
+    [[nodiscard]] std::optional<TimePoint> due_at(const Invocation& invocation) const;
     FunctionQueue& queue_of(const Invocation& invocation);
     [[nodiscard]] Change change(const Entry& entry, TimePoint now, State state) const;
     void changed(Entry& entry, Outcome& out);
@@ -251,15 +242,19 @@ private:
     void dequeue(Entry& entry);
     void count_timed(const Invocation& invocation, bool enters);
     void set_limits(FunctionQueue& queue);
+    // The end of a step: whoever may go goes, and who goes on waiting is packed.
     void grant(TimePoint now, Outcome& out);
+    void grant_slots(TimePoint now, Outcome& out);
     void look_again(TimePoint now);
     void pass_over(TimePoint now, Entry& entry);
+    void end_backoff(FunctionQueue& queue, Entry& entry);
     void line_up_again(Entry& entry);
     void dispatch(TimePoint now, const FairQueue::Next& next, const Route& route, Outcome& out);
     [[nodiscard]] bool may_start_at_once(const FunctionQueue& queue,
                                          const Invocation& invocation) const;
     [[nodiscard]] const FunctionQueue* known_queue(const Invocation& invocation) const;
-    [[nodiscard]] WaitReason waits_for(const Entry& entry, const FunctionQueue& queue) const;
+    [[nodiscard]] WaitReason waits_for(const Seat& seat, const std::string& key,
+                                       const FunctionQueue& queue) const;
 
     // dispatch.cpp: slots and routes.
     void avoid(TimePoint now, Entry& entry, const HostId& host, std::uint32_t tries);
@@ -318,6 +313,7 @@ private:
     void remind(const AttemptReport& known, Outcome& out);
     [[nodiscard]] std::string host_address(const HostId& host, const std::string& recorded) const;
     Token next_token();
+    void check_entry(const Entry& entry) const;
     void check_queues() const;
 
     // Constant after construction.
@@ -331,7 +327,8 @@ private:
     bool begun_ = false;
     bool holding_ = false;
 
-    std::unordered_map<InvocationId, Entry> entries_;
+    EntryTable entries_;
+    mutable Invocation shown_{};  // what was packed and asked for, until the next call
     std::map<FunctionKey, FunctionQueue> functions_;
     FairQueue fair_;
     std::map<std::pair<TimePoint, std::uint64_t>, Entry*> backing_off_;  // until, ticket

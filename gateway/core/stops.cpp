@@ -90,8 +90,8 @@ void Scheduler::begin_stop(TimePoint now, Entry& entry, Stop stop, Outcome& out)
     record.change = change(entry, now, *next);
     record.stop = std::move(stop);
     commit(entry, std::move(record), out);
-    if (entry.ended)
-        deadlines_.clear(entry.invocation.id);
+    if (entry.awaits_result())
+        deadlines_.clear(entry.seat);
     else
         send_stop(entry, out);
     grant(now, out);
@@ -116,7 +116,7 @@ void Scheduler::stop_was_fence(TimePoint now, const InvocationId& id, AttemptNum
                                Outcome& out) {
     last_now_ = now;
     Entry* entry = find_attempt(id, attempt);
-    if (!entry || entry->ended || entry->invocation.state != State::stopping) return;
+    if (!entry || entry->awaits_result() || entry->invocation.state != State::stopping) return;
     TransitionFacts facts;
     facts.stop_cause = entry->invocation.stop.cause;
     const auto next = transition(State::stopping, Trigger::stop_confirmed, facts);
@@ -144,15 +144,15 @@ void Scheduler::stop_was_fence(TimePoint now, const InvocationId& id, AttemptNum
 void Scheduler::release(TimePoint now, Entry& entry, Outcome& out) {
     const Trigger trigger = entry.invocation.state == State::scheduled ? Trigger::not_before_reached
                                                                        : Trigger::backoff_over;
-    entry.ticket = next_ticket_++;
+    entry.seat.ticket = next_ticket_++;
     requeue(now, entry, trigger, 0, out);
 }
 
 // Its time has come: by state, what is due is known.
 void Scheduler::overdue(TimePoint now, Entry& entry, Outcome& out) {
     Invocation& invocation = entry.invocation;
-    const auto due = due_at(entry);
-    if (!due || *due > now || entry.ended) return;
+    const auto due = due_at(invocation);
+    if (!due || *due > now || entry.awaits_result()) return;
     if (waits_for_time(invocation.state) && invocation.deadline > now)
         return release(now, entry, out);
     if (!holds_slot(invocation.state)) {
@@ -175,11 +175,12 @@ void Scheduler::overdue(TimePoint now, Entry& entry, Outcome& out) {
 void Scheduler::tick(TimePoint now, Outcome& out) {
     LH_ASSERT(now >= last_now_);
     last_now_ = now;
-    while (const auto id = deadlines_.pop_due(now)) {
-        Entry* entry = find_entry(*id);
-        if (!entry || is_terminal(entry->invocation.state)) continue;
-        overdue(now, *entry, out);
-        if (!is_terminal(entry->invocation.state) && !entry->ended) arm(*entry);
+    while (Timed* due = deadlines_.pop_due(now)) {
+        Entry& entry = entries_.whole(static_cast<Seat&>(*due));
+        if (is_terminal(entry.invocation.state)) continue;
+        overdue(now, entry, out);
+        if (!is_terminal(entry.invocation.state) && !entry.awaits_result()) arm(entry);
+        entries_.pack();  // a million may be due at once
     }
     const HostTable::Due due = hosts_.tick(now);
     for (const HostId& host : due.suspect) {
@@ -196,7 +197,7 @@ void Scheduler::tick(TimePoint now, Outcome& out) {
         for (const auto& [id, attempt] : attempts) {
             Entry* entry = find_entry(id);
             LH_ASSERT(entry != nullptr);
-            if (entry->ended) {
+            if (entry->awaits_result()) {
                 // How it ended is known; only its result went with the host.
                 auto gone = make_error(Errc::unavailable, "host " + host.text + " stays away");
                 result_copied(now, id, attempt, std::move(gone), out);

@@ -67,8 +67,8 @@ void Scheduler::enqueue(Entry& entry) {
     const Invocation& invocation = entry.invocation;
     const SubmitOptions& options = invocation.options;
     FunctionQueue& queue = queue_of(invocation);
-    entry.demand = demand_of(*invocation.function);
-    fair_.insert(queue, entry, options.priority, options.concurrency_key);
+    entry.seat.demand = demand_of(*invocation.function);
+    fair_.insert(queue, entry.seat, options.priority, options.concurrency_key);
     ++queue.queued;
     queue.queued_bytes += invocation.body.size;
     ++queue.by_priority[options.priority];
@@ -80,12 +80,10 @@ void Scheduler::enqueue(Entry& entry) {
 void Scheduler::dequeue(Entry& entry) {
     const Invocation& invocation = entry.invocation;
     FunctionQueue& queue = queue_of(invocation);
-    if (entry.backs_off_until) {
-        backing_off_.erase({*entry.backs_off_until, entry.ticket});
-        queue.backing_off.erase(entry.ticket);
-        entry.backs_off_until.reset();
+    if (entry.backs_off()) {
+        end_backoff(queue, entry);
     } else {
-        fair_.erase(queue, entry);
+        fair_.erase(queue, entry.seat);
     }
     --queue.queued;
     queue.queued_bytes -= invocation.body.size;
@@ -130,19 +128,24 @@ bool Scheduler::may_start_at_once(const FunctionQueue& queue, const Invocation& 
            !fair_.is_closed(demand_of(*invocation.function));
 }
 
-// Grants slots in turn, until limits or hosts say stop.
 void Scheduler::grant(TimePoint now, Outcome& out) {
-    if (!begun_ || holding_) return;
+    if (begun_ && !holding_) grant_slots(now, out);
+    entries_.pack();
+}
+
+// In turn, until limits or hosts say stop.
+void Scheduler::grant_slots(TimePoint now, Outcome& out) {
     fair_.set_tenant_max(run_limits_.tenant_max);
     look_again(now);
     while (running_ < run_limits_.global_max || mutant(Mutant::global_limit_ignored)) {
         const FairQueue::Next next = fair_.next();
         if (!next.waiter) return;
-        Entry& entry = static_cast<Entry&>(*next.waiter);
+        Entry& entry = entries_.whole(static_cast<Seat&>(*next.waiter));
         const Invocation& invocation = entry.invocation;
         Route route = leased_route(now, invocation.tenant, *invocation.function);
         if (!route.host)
-            route.host = hosts_.choose(now, invocation.tenant, *invocation.function, entry.avoided);
+            route.host =
+                hosts_.choose(now, invocation.tenant, *invocation.function, entry.avoided());
         if (route.host)
             dispatch(now, next, route, out);
         else
@@ -168,32 +171,37 @@ void Scheduler::look_again(TimePoint now) {
     for (Entry* entry : again) line_up_again(*entry);
 }
 
+void Scheduler::end_backoff(FunctionQueue& queue, Entry& entry) {
+    std::optional<TimePoint>& until = entry.rare->backs_off_until;
+    backing_off_.erase({*until, entry.seat.ticket});
+    queue.backing_off.erase(entry.seat.ticket);
+    until.reset();
+}
+
 void Scheduler::line_up_again(Entry& entry) {
     const SubmitOptions& options = entry.invocation.options;
     FunctionQueue& queue = queue_of(entry.invocation);
-    backing_off_.erase({*entry.backs_off_until, entry.ticket});
-    queue.backing_off.erase(entry.ticket);
-    entry.backs_off_until.reset();
-    fair_.insert(queue, entry, options.priority, options.concurrency_key);
+    end_backoff(queue, entry);
+    fair_.insert(queue, entry.seat, options.priority, options.concurrency_key);
 }
 
 // No host is there for it. If that is for what it was refused a moment ago, others pass meanwhile;
 // otherwise nobody like it can go.
 void Scheduler::pass_over(TimePoint now, Entry& entry) {
     std::optional<TimePoint> until;
-    for (const auto& [host, avoided_until] : entry.avoided)
+    for (const auto& [host, avoided_until] : entry.avoided())
         if (avoided_until > now) until = std::min(until.value_or(avoided_until), avoided_until);
-    if (!until) return fair_.close(entry.demand);
+    if (!until) return fair_.close(entry.seat.demand);
     FunctionQueue& queue = queue_of(entry.invocation);
-    fair_.erase(queue, entry);
-    entry.backs_off_until = until;
-    backing_off_.emplace(std::pair(*until, entry.ticket), &entry);
-    queue.backing_off.emplace(entry.ticket, &entry);
+    fair_.erase(queue, entry.seat);
+    entry.rare->backs_off_until = until;
+    backing_off_.emplace(std::pair(*until, entry.seat.ticket), &entry);
+    queue.backing_off.emplace(entry.seat.ticket, &entry.seat);
 }
 
 void Scheduler::dispatch(TimePoint now, const FairQueue::Next& turn, const Route& route,
                          Outcome& out) {
-    Entry& entry = static_cast<Entry&>(*turn.waiter);
+    Entry& entry = entries_.whole(static_cast<Seat&>(*turn.waiter));
     const auto next = transition(entry.invocation.state, Trigger::slot_granted, {});
     LH_ASSERT(next.has_value());
     DispatchingRecord record;
@@ -215,13 +223,13 @@ const FunctionQueue* Scheduler::known_queue(const Invocation& invocation) const 
     return found == functions_.end() ? nullptr : &found->second;
 }
 
-WaitReason Scheduler::waits_for(const Entry& entry, const FunctionQueue& queue) const {
+WaitReason Scheduler::waits_for(const Seat& seat, const std::string& key,
+                                const FunctionQueue& queue) const {
     const WaitReason limit = limit_reached(queue);
     if (limit == WaitReason::paused || limit == WaitReason::function_limit) return limit;
-    if (queue.lines.key_is_full(entry.invocation.options.concurrency_key))
-        return WaitReason::key_limit;
+    if (queue.lines.key_is_full(key)) return WaitReason::key_limit;
     if (limit != WaitReason::none) return limit;
-    if (entry.backs_off_until)
+    if (seat.whole && seat.whole->backs_off())
         return hosts_.has_ready() ? WaitReason::backoff : WaitReason::no_capacity;
     const Waiter* head = queue.lines.head();
     return head && fair_.is_closed(head->demand) ? WaitReason::no_capacity : WaitReason::none;
@@ -241,13 +249,13 @@ WaitInfo Scheduler::wait_info(const Invocation& invocation) const {
     if (invocation.state == State::scheduled) info.reason = WaitReason::not_before;
     if (invocation.state == State::retrying) info.reason = WaitReason::backoff;
     if (invocation.state != State::queued) return info;
-    const auto found = entries_.find(invocation.id);
+    const Seat* seat = entries_.find(invocation.id);
     const FunctionQueue* queue = known_queue(invocation);
-    if (found == entries_.end() || !queue) return info;
+    if (!seat || !queue) return info;
     const SubmitOptions& options = invocation.options;
-    info.reason = waits_for(found->second, *queue);
+    info.reason = waits_for(*seat, options.concurrency_key, *queue);
     const FunctionLines::Place place =
-        queue->lines.place_of(found->second.ticket, options.priority, options.concurrency_key);
+        queue->lines.place_of(seat->ticket, options.priority, options.concurrency_key);
     info.position = place.in_all;
     if (info.reason == WaitReason::paused) return info;
     info.eta = info.reason == WaitReason::function_limit
@@ -263,14 +271,14 @@ WaitInfo Scheduler::wait_info(const Invocation& invocation) const {
 
 const Invocation* Scheduler::oldest_waiting(const FunctionQueue& queue) const {
     const Waiter* oldest = queue.oldest();
-    return oldest ? &static_cast<const Entry&>(*oldest).invocation : nullptr;
+    return oldest ? show(static_cast<const Seat&>(*oldest)) : nullptr;
 }
 
 std::vector<InvocationId> Scheduler::waiting_in(const FunctionQueue& queue, std::size_t max) const {
     std::vector<InvocationId> found;
     const auto take = [&](const Waiter& waiter) {
         if (found.size() >= max) return false;
-        found.push_back(static_cast<const Entry&>(waiter).invocation.id);
+        found.push_back(static_cast<const Seat&>(waiter).id.whole());
         return true;
     };
     for (const auto& [ticket, waiter] : queue.backing_off)

@@ -17,7 +17,7 @@ constexpr Duration kBulk = std::chrono::minutes(2);  // which limits itself, but
 constexpr Duration kEndless = Duration::zero();      // waits, streams and uploads limit themselves
 constexpr const char* kReadByHandler = "*";          // it refuses by itself what it does not know
 
-struct Entry {
+struct Row {
     const char* method;
     const char* pattern;
     HandlerFunction handler;
@@ -47,7 +47,7 @@ routes::Answer refuse_parameter(std::string name) {
     co_return net::problem_response(unknown_parameter(name));
 }
 
-net::Route route(const Api& api, const Entry& entry) {
+net::Route route(const Api& api, const Row& entry) {
     net::Route made;
     made.method = entry.method;
     made.pattern = entry.pattern;
@@ -62,9 +62,9 @@ net::Route route(const Api& api, const Entry& entry) {
 }
 
 template <std::size_t count>
-std::vector<net::Route> routes_of(const Api& api, const Entry (&entries)[count]) {
+std::vector<net::Route> routes_of(const Api& api, const Row (&entries)[count]) {
     std::vector<net::Route> made;
-    for (const Entry& entry : entries) made.push_back(route(api, entry));
+    for (const Row& entry : entries) made.push_back(route(api, entry));
     return made;
 }
 
@@ -76,7 +76,7 @@ std::vector<net::Route> public_routes(const Api& api) {
     // The function's own body_max is checked by the handler, before the body is read.
     const std::uint64_t body = std::uint64_t{1} << 40;
     const std::uint64_t package = api.gateway.limits().package_max;
-    const Entry entries[] = {
+    const Row entries[] = {
         // Submit.
         {"POST", "/v1/functions/{fn}/invocations", submit, body, kEndless},
         {"PUT", "/v1/functions/{fn}/invocations/{id}", submit_with_id, body, kEndless},
@@ -125,7 +125,7 @@ std::vector<net::Route> public_routes(const Api& api) {
 }
 
 std::vector<net::Route> internal_routes(const Api& api) {
-    const Entry entries[] = {
+    const Row entries[] = {
         {"POST", "/v1/status", routes::take_status, std::uint64_t{8} << 20, kPlain},
     };
     return routes_of(api, entries);

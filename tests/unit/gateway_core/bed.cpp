@@ -185,7 +185,7 @@ void Bed::restart(std::size_t from_view) {
     step([&] { scheduler->begin(now, out); });
 }
 
-const Invocation& Bed::of(const InvocationId& id) const {
+Invocation Bed::of(const InvocationId& id) const {
     const Invocation* found = scheduler->find(id);
     if (found) return *found;
     return mirror.at(id);  // forgotten by the core: as the view would show it

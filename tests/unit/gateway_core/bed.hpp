@@ -93,7 +93,7 @@ public:
     void restart(std::size_t from_view = 0);
 
     // --- What may be looked at. ---
-    const Invocation& of(const InvocationId& id) const;
+    Invocation of(const InvocationId& id) const;
     State state(const InvocationId& id) const { return of(id).state; }
     AttemptNumber attempt(const InvocationId& id) const { return of(id).current()->number; }
     WaitInfo wait(const InvocationId& id) const { return scheduler->wait_info(of(id)); }
