@@ -11,6 +11,8 @@ import signal
 import procs
 from harness import Skip, equal, problem, until
 
+FORMS = ('dev', 'cluster')
+
 PYTHON = b'''
 import fcntl, os, threading, time
 
