@@ -11,6 +11,8 @@ import signal
 import procs
 from harness import Skip, equal, problem, until
 
+FORMS = ('dev', 'cluster')
+
 PYTHON = b'''
 import fcntl, os, threading, time
 
@@ -18,7 +20,8 @@ DIR = os.environ['DIR']
 
 def begin(context):
     print('hello from', context.invocation_id)
-    open(os.path.join(DIR, 'begun-' + context.invocation_id), 'w').close()
+    with open(os.path.join(DIR, 'begun-' + context.invocation_id), 'w') as file:
+        file.write(str(os.getpid()))
 
 def main(event, context):
     begin(context)
@@ -36,11 +39,11 @@ def main(event, context):
     return context.invocation_id + ' ' + str(os.getpid())
 
 def count(by):
-    with open(os.path.join(DIR, 'count'), 'a+') as file:
+    with open(os.path.join(DIR, 'count'), 'r+') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
         number = int(file.read() or '0') + by
-        file.truncate(0)
+        file.seek(0)
+        file.truncate()
         file.write(str(number))
     return number
 
@@ -173,6 +176,10 @@ def finish(dev, invocation):
     return process
 
 
+def process_of(dev, invocation):
+    return int(until(lambda: dev.read(f'begun-{invocation}'), 'its process is known'))
+
+
 def instance(dev, invocation):
     return dev.get(invocation)['attempts'][0]['instance']
 
@@ -262,6 +269,8 @@ def test_slots_count_invocations(dev):
 
 def test_there_are_never_more_runs_than_slots(fresh):
     fresh.start()
+    fresh.touch('count')
+    os.chmod(os.path.join(fresh.shared, 'count'), 0o666)  # instances may have users of their own
     name = deploy(fresh, 'counted', concurrency=2, max_running=5)
     runs = [submit(fresh, name) for _ in range(60)]
     counts = set()
@@ -326,11 +335,12 @@ def test_a_killed_request_of_a_server_is_given_up(dev):
 def test_a_killed_run_that_is_alone_takes_its_process_with_it(fresh):
     fresh.start()
     killed = begin(fresh, deploy(fresh, 'threads'), b'"deaf"')
+    process = process_of(fresh, killed)
     fresh.kill(killed)
     document = fresh.wait(killed)
     equal((document['state'], document['stop']['signal'], document['stop']['confirmed']),
           ('killed', 'SIGKILL', True), 'end')
-    until(lambda: not fresh.processes(), 'the process is gone')
+    until(lambda: procs.state(process) in (None, 'Z'), 'the process is gone')
 
 
 def test_a_process_that_dies_fails_all_its_runs_with_the_reason(dev):
@@ -362,10 +372,11 @@ def test_a_lost_instance_loses_all_its_runs(fresh):
     fresh.start()
     name = deploy(fresh, 'threads')
     runs = [begin(fresh, name), begin_beside(fresh, name)]
-    os.kill(procs.parent(next(iter(fresh.processes()))), signal.SIGKILL)
+    process = process_of(fresh, runs[0])
+    os.kill(procs.parent(process), signal.SIGKILL)
     for run in runs:
         equal(fresh.wait(run)['error']['reason'], 'lost', run)
-    until(lambda: not fresh.processes(), 'the function went with its runtime agent')
+    until(lambda: procs.state(process) in (None, 'Z'), 'the function went with its runtime agent')
 
 
 def test_where_it_has_no_meaning_it_is_refused(dev):
