@@ -129,7 +129,8 @@ private:
     struct SeenDrain {
         std::size_t life = 0;
         std::uint64_t turn = 0;
-        TimePoint at{};
+        TimePoint since{};  // this was seen of that turn first
+        TimePoint at{};     // and last
     };
     std::map<HostId, SeenDrain> seen_drains_;
 };
