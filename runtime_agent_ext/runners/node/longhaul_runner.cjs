@@ -66,12 +66,44 @@ function call(method, target, { body = '', type = 'application/json', headers = 
   });
 }
 
+// What one invocation tells of itself, one call after the other. Of what waits for its turn only the
+// last word of each kind is said.
+class Teller {
+  #waiting = new Map();  // by path
+  #telling = Promise.resolve();
+
+  tell(path, body) {
+    const isNew = !this.#waiting.has(path);
+    this.#waiting.set(path, body);
+    if (isNew) this.#telling = this.#telling.then(() => this.#say(path));
+    return this.#telling;
+  }
+
+  // Until all has been said.
+  async end() {
+    await this.#telling;
+  }
+
+  async #say(path) {
+    const body = this.#waiting.get(path);
+    this.#waiting.delete(path);
+    try {
+      await call('POST', path, { body, own: true });
+    } catch {
+      // Its own words are all that is lost.
+    }
+  }
+}
+
+const tellers = new WeakMap();  // by context
+
 // What a handler may ask about its invocation.
 class Context {
   #progressPath;
   #heartbeatPath;
 
   constructor(identity, headers, signal) {
+    tellers.set(this, new Teller());
     this.invocationId = headers['lambda-runtime-aws-request-id'];
     this.attempt = Number(headers['longhaul-attempt'] || '1');
     this.deadlineMs = Number(headers['lambda-runtime-deadline-ms']);
@@ -107,20 +139,12 @@ class Context {
   // Shows how far the run is. Never fails a run: what cannot be sent is not sent. It need not be
   // awaited.
   async progress(percent, message = '') {
-    await this.#tell(this.#progressPath, JSON.stringify({ percent, message: String(message) }));
+    await tellers.get(this).tell(this.#progressPath, JSON.stringify({ percent, message: String(message) }));
   }
 
   // Says that the run is well, where its function has a heartbeat_timeout. The same holds.
   async heartbeat() {
-    await this.#tell(this.#heartbeatPath, '');
-  }
-
-  async #tell(path, body) {
-    try {
-      await call('POST', path, { body, own: true });
-    } catch {
-      // Its own words are all that is lost.
-    }
+    await tellers.get(this).tell(this.#heartbeatPath, '');
   }
 }
 
@@ -274,10 +298,12 @@ async function serveNext(identity, next, context, controller) {
   try {
     const event = eventOf(next.body, context.contentType);
     const answer = encoded(await outcomeOf(identity.call, event, context));
+    await tellers.get(context).end();  // what the handler did not wait for counts as well
     endLines(context.invocationId);
     await call('POST', path + 'response', answer);
   } catch (error) {
     show(error);
+    await tellers.get(context).end();
     endLines(context.invocationId);
     await call('POST', path + 'error', { body: errorDocument(error) });
   }

@@ -217,6 +217,20 @@ TEST_CASE("a Node handler reports progress") {
     CHECK(end.result->bytes == "null");
 }
 
+TEST_CASE("what a Node handler tells and does not wait for counts too") {
+    if (no_node()) return;
+    AgentBed bed;
+    const std::string source =
+        "exports.main = (event, context) => {\n"
+        "  for (let i = 1; i <= 20; ++i) context.progress(i, '');\n"
+        "  context.progress(100, 'all');\n"
+        "};\n";
+    REQUIRE(bed.load_node(source).status == 200);
+    const auto end = bed.run("a", "{}");
+    REQUIRE(end.progress);
+    CHECK(end.progress->percent == 100);
+}
+
 TEST_CASE("a standby Node runtime waits for its load, and is none for Python") {
     if (no_node()) return;
     AgentBed bed({"--prestart", "node"});
