@@ -103,6 +103,10 @@ boost::asio::awaitable<Result<Snapshot>> Gateway::get(TenantName tenant, Invocat
     const port::Position position = commits_.staged();
     auto durable = co_await commits_.wait_durable(position);
     if (!durable) co_return durable.error();
+    // Meanwhile its status may have moved on, and others may have been told.
+    const Invocation* now = scheduler_.find(id);
+    if (now && now->revision == snapshot.invocation.revision)
+        snapshot = Snapshot{*now, scheduler_.wait_info(*now)};
     co_return snapshot;
 }
 

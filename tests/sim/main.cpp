@@ -106,7 +106,7 @@ void name_seed(int) {
 }
 
 // Seeds that once failed, whatever the cause was.
-constexpr std::uint64_t kFailedOnce[] = {622, 818};
+constexpr std::uint64_t kFailedOnce[] = {622, 714, 818};
 
 struct Options {
     std::uint64_t first = 1;
