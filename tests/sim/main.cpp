@@ -72,6 +72,7 @@ constexpr const char* kMustHappen[] = {
     "kills while a cancel is told",
     "stops out of reach",
     "starts among losses",
+    "many submits at once",
     "deaths at a start, and hosts that are deaf then",
     "ends told again",
     "views that cannot be written",

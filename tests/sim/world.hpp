@@ -77,6 +77,7 @@ private:
     void kill_while_a_cancel_is_told();
     void stop_out_of_reach();
     void lose_starts();
+    void submit_many();
     void die_as_it_starts();
     [[nodiscard]] std::optional<Running> any_running();
     [[nodiscard]] SimHost* host_named(const HostId& id);

@@ -7,10 +7,11 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 void World::play_scene() {
-    switch (random_.below(4)) {
+    switch (random_.below(5)) {
     case 0: kill_while_a_cancel_is_told(); break;
     case 1: stop_out_of_reach(); break;
     case 2: lose_starts(); break;
+    case 3: submit_many(); break;
     default: die_as_it_starts();
     }
 }
@@ -63,6 +64,13 @@ void World::stop_out_of_reach() {
     client("stop",
            [&](auto& gateway) { return clients_.stop(gateway, running->id, StopCause::cancel); });
     pass(seconds(20) + random_.up_to(seconds(60)));
+}
+
+// More than may run at once: every limit binds, and lines are long.
+void World::submit_many() {
+    notebook_.saw("many submits at once");
+    for (int left = 14; left > 0; --left) submit();
+    pass(seconds(1) + random_.up_to(seconds(3)));
 }
 
 // Leases are open, and what is sent under them is lost, or finds nobody.
