@@ -137,6 +137,7 @@ void FakeHost::drain(bool on) {
     notebook_.trace("host " + name_ + (on ? ": drains" : ": takes work again"));
     if (on) notebook_.saw("drains");
     draining_ = on;
+    ++drains_;
     send_report();
 }
 

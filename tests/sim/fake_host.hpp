@@ -47,6 +47,7 @@ public:
     void confuse(test::FakeBus& bus) override;
     void lose_instance() override;
 
+    [[nodiscard]] std::uint64_t drains() const override { return drains_; }
     [[nodiscard]] bool tells_digests() const override { return behaviour_.digests; }
     [[nodiscard]] std::size_t kept() const override { return runs_.size(); }
     [[nodiscard]] bool settled_since(TimePoint when) const override;
@@ -162,6 +163,7 @@ private:
     bool draining_ = false;
     TimePoint settled_at_{};
     bool is_tidy_ = false;  // after heal(): nothing is refused for a passing reason
+    std::uint64_t drains_ = 0;
 };
 
 }  // namespace longhaul::sim

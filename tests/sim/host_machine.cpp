@@ -157,6 +157,7 @@ void HostMachine::drain(bool on) {
     if (!is_up() || on == (life_->core().drain() != nullptr)) return;
     around_.notebook.trace("host " + name() + (on ? ": drains" : ": takes work again"));
     if (on) around_.notebook.saw("drains");
+    ++drains_;
     change_drain(on);
 }
 

@@ -43,6 +43,7 @@ public:
     void confuse(test::FakeBus& bus) override;
     void lose_instance() override;
 
+    [[nodiscard]] std::uint64_t drains() const override { return drains_; }
     [[nodiscard]] bool tells_digests() const override { return behaviour_.digests; }
     [[nodiscard]] std::size_t kept() const override;
     [[nodiscard]] bool settled_since(TimePoint when) const override;
@@ -74,6 +75,7 @@ private:
     bool is_finishing_ = false;
     TimePoint up_at_{};
     std::uint64_t lives_ = 0;
+    std::uint64_t drains_ = 0;
 };
 
 }  // namespace longhaul::sim

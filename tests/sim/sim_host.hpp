@@ -59,6 +59,8 @@ public:
     // A runtime agent dies: one that runs something, or one that is leased.
     virtual void lose_instance() = 0;
 
+    // Turns that it took between draining and not.
+    [[nodiscard]] virtual std::uint64_t drains() const = 0;
     [[nodiscard]] virtual bool tells_digests() const = 0;
     // Runs that nobody has acknowledged or fenced.
     [[nodiscard]] virtual std::size_t kept() const = 0;

@@ -48,6 +48,7 @@ void Witness::opened(port::Journal& journal) {
     keys_.clear();
     tokens_.clear();
     owed_.clear();
+    dispatches_.clear();
     used_leases_.clear();  // the next life may be told of it again: it is let in once
     live_ = false;
     for (std::string& bytes : found) fold(bytes);
@@ -139,6 +140,7 @@ void Witness::check_dispatch(const Invocation& before, const Attempt& attempt) {
     for (const RunKey& owed : owed_[attempt.host])
         if (attempt.dispatched_at > life_began_)
             wrong("I3", key, "sent to a host that is still owed the fence of " + owed.first.text);
+    dispatches_[attempt.host].push_back(attempt.dispatched_at);
     check_line(before, running);
 }
 

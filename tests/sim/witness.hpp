@@ -38,6 +38,10 @@ public:
     [[nodiscard]] std::optional<TenantName> tenant_of(const InvocationId& id) const;
     // When it last got in line; the beginning of time where that is not known.
     [[nodiscard]] TimePoint queued_since(const InvocationId& id) const;
+    // When work was sent to the host, in this life.
+    [[nodiscard]] const std::vector<TimePoint>& dispatches(const HostId& host) {
+        return dispatches_[host];
+    }
     // A host leased this for the next run, until then.
     void leased(const std::string& run_token, TimePoint until) { leases_[run_token] = until; }
 
@@ -97,6 +101,7 @@ private:
     std::map<std::string, InvocationId> keys_;
     std::set<std::string> tokens_;
     std::map<HostId, std::set<RunKey>> owed_;  // fences that hosts have not heard, of this life
+    std::map<HostId, std::vector<TimePoint>> dispatches_;
     std::map<std::string, TimePoint> leases_;
     std::map<std::string, RunKey> used_leases_;
 };

@@ -258,6 +258,7 @@ void World::look() {
     const gateway::Scheduler& scheduler = lives_.back()->gateway().scheduler();
     scheduler.check_invariants();
     check_overdue(scheduler);
+    check_drains(scheduler);
 }
 
 void World::calm() {

@@ -63,6 +63,7 @@ private:
     // No faults for a while: what every host knows has to reach the gateway.
     void calm();
     void still();
+    void check_drains(const gateway::Scheduler& scheduler);
     void check_calm(TimePoint since);
     void check_acknowledged(TimePoint since);
     void heal();
@@ -126,6 +127,13 @@ private:
     std::vector<std::unique_ptr<GatewayLife>> lives_;  // the last one is alive
     TimePoint began_at_{};                             // of the life that is there
     std::uint64_t next_number_ = 1;
+    struct SeenDrain {
+        std::size_t life = 0;
+        std::uint64_t turn = 0;
+        TimePoint since{};  // this was seen of that turn first
+        TimePoint at{};     // and last
+    };
+    std::map<HostId, SeenDrain> seen_drains_;
 };
 
 }  // namespace longhaul::sim

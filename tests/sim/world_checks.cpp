@@ -5,6 +5,8 @@ namespace longhaul::sim {
 namespace {
 
 constexpr Duration kTimersTake = std::chrono::seconds(5);
+// So long an announcement of before a drain may come after that of the drain.
+constexpr Duration kOvertaken = std::chrono::seconds(4);
 
 }  // namespace
 
@@ -25,6 +27,27 @@ void World::check_overdue(const gateway::Scheduler& scheduler) {
         if (!invocation.body.file.empty() && !disk_.exists("data/bodies/" + invocation.body.file))
             notebook_.violation("I1", "the body of " + invocation.id.text + " is gone");
     });
+}
+
+// Where a host was known to drain at two looks, nothing was sent to it in between, once what it
+// said before can overtake that no more.
+void World::check_drains(const gateway::Scheduler& scheduler) {
+    for (const auto& host : hosts_) {
+        const HostId id{host->name()};
+        const gateway::Host* known = scheduler.hosts().find(id);
+        if (!known || !known->news.draining) {
+            seen_drains_.erase(id);
+            continue;
+        }
+        const SeenDrain now{lives_.size(), host->drains(), clock_.now(), clock_.now()};
+        SeenDrain& before = seen_drains_.emplace(id, now).first->second;
+        if (before.life != now.life || before.turn != now.turn) before = now;
+        const TimePoint from = std::max(before.at, before.since + kOvertaken);
+        for (const TimePoint at : witness_.dispatches(id))
+            if (at > from)
+                notebook_.violation("drain", "work was sent to " + id.text + ", which drains");
+        before.at = now.at;
+    }
 }
 
 void World::check_calm(TimePoint since) {
